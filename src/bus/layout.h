@@ -1,0 +1,221 @@
+/* bus/layout.h - the two shared memories of an instance: this header is their format's specification.
+ *
+ * `control` is written by the daemon's worker only and mapped read-only by everyone else: the interface table.
+ * `data` is mapped read-write by every process of the instance: socket slots, filters, rings, interest maps,
+ * counters. Nothing read from `data` may be trusted: copy once, clamp, then use.
+ *
+ * Both are memfds whose sizes are sealed; memory is touched only where it is used. Numbers are in host byte order;
+ * all layouts are the same for 32- and 64-bit processes of one machine. A change here changes LAYOUT_VERSION. */
+#ifndef BUS_LAYOUT_H
+#define BUS_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/atomics.h"
+
+#define LAYOUT_MAGIC 0x4e414350u /* "PCAN" */
+#define LAYOUT_VERSION 1u
+
+#define LINKS_MAX 128u        /* interfaces of an instance */
+#define LINK_NAME_SIZE 16u    /* IFNAMSIZ */
+#define LINK_ALTNAMES_MAX 8u  /* alternative names of one interface */
+#define LINK_ALTNAME_SIZE 128u /* ALTIFNAMSIZ */
+#define LINK_ALIAS_SIZE 256u  /* IFALIASZ */
+#define LINK_IFINDEX_FIRST 10000 /* well above what a kernel hands out, so that both worlds can be named in one program */
+
+#define SOCKETS_MAX 8192u
+#define SOCKET_NONE 0xffffffffu
+#define FILTERS_MAX 512u /* CAN_RAW_FILTER_MAX */
+#define RING_SLOTS 1024u
+#define RING_DATA_SIZE 72u /* what a record holds itself: CAN and CAN FD; larger CAN XL frames use the extension area */
+#define XL_SIZE_MAX 2060u
+#define RING_EXT_SIZE 2112u /* XL_SIZE_MAX rounded up to cache lines */
+
+/* ---- control ------------------------------------------------------------------------------------------------ */
+
+enum link_kind { LINK_KIND_NONE, LINK_KIND_VCAN, LINK_KIND_VXCAN, LINK_KIND_CAN };
+
+/* What a sender must know of an interface, in one word, read with one load:
+ *   bits 0-7 LINK_* flags, 8-15 enum link_kind, 16-31 mtu (clamped to 65535), 32-39 peer's index in links[] + 1 (0: none),
+ *   40-63 generation, one more each time the entry is used for another interface. */
+enum { LINK_PRESENT = 1, LINK_UP = 2, LINK_CARRIER = 4, LINK_ECHO = 8 };
+
+static inline uint32_t link_state_mtu(uint64_t state) { return (uint32_t)(state >> 16) & 0xffff; }
+static inline uint32_t link_state_kind(uint64_t state) { return (uint32_t)(state >> 8) & 0xff; }
+static inline uint32_t link_state_peer(uint64_t state) { return (uint32_t)(state >> 32) & 0xff; }
+static inline uint32_t link_state_gen(uint64_t state) { return (uint32_t)(state >> 40) & 0xffffff; }
+static inline uint64_t link_state_pack(uint32_t flags, uint32_t kind, uint32_t mtu, uint32_t peer, uint32_t gen)
+{
+    return (flags & 0xff) | (uint64_t)(kind & 0xff) << 8 | (uint64_t)(mtu > 0xffff ? 0xffff : mtu) << 16 |
+           (uint64_t)(peer & 0xff) << 32 | (uint64_t)(gen & 0xffffff) << 40;
+}
+
+/* One interface. Writer: the daemon's worker. Readers: everyone. `state` and `ifindex` stand alone; the rest is read
+ * under `seq` (odd while being written; a worker that died inside is mended by the next one, which makes it even). */
+struct bus_link {
+    _Alignas(64) atomic_u64 state;
+    atomic_u32 ifindex; /* 0: entry is free */
+    atomic_u32 seq;
+    char name[LINK_NAME_SIZE]; /* NUL-terminated */
+    uint32_t flags;            /* IFF_* as rtnetlink shows them: UP, NOARP, RUNNING, LOWER_UP, ECHO */
+    uint32_t mtu;
+    uint32_t txqlen;
+    uint32_t group;
+    uint32_t promiscuity;
+    uint32_t allmulti;
+    uint32_t carrier_up_count;
+    uint32_t carrier_down_count;
+    uint8_t operstate; /* IF_OPER_* */
+    uint8_t linkmode;
+    uint8_t carrier;
+    uint8_t proto_down;
+    uint8_t been_up; /* the queue discipline is "noop" until the first up */
+    uint8_t pad[3];
+    int32_t peer_ifindex; /* vxcan: the other end; 0: none */
+    char alias[LINK_ALIAS_SIZE];
+    char altname[LINK_ALTNAMES_MAX][LINK_ALTNAME_SIZE]; /* "" where unused */
+};
+
+struct control {
+    uint32_t magic, version;
+    atomic_u32 links_gen; /* one more at every change of any interface */
+    atomic_u32 next_ifindex;
+    struct bus_link links[LINKS_MAX];
+};
+
+/* ---- data ---------------------------------------------------------------------------------------------------- */
+
+/* Counters of an interface, as struct rtnl_link_stats64 sums them. Senders add with relaxed atomics; sharded by socket
+ * slot so that senders do not share lines. Reset by the daemon when the entry gets another interface. */
+#define COUNTER_SHARDS 16u
+struct bus_counters {
+    _Alignas(64) atomic_u64 tx_packets;
+    atomic_u64 tx_bytes;
+    atomic_u64 rx_packets;
+    atomic_u64 rx_bytes;
+    atomic_u64 tx_dropped;
+    atomic_u64 rx_dropped;
+};
+
+/* Interest map: which socket slots may want a frame of an interface. A row is a bit per slot and a head word:
+ * bits 0-31 of the head say which groups of 256 slots have a bit set, bits 32-63 count every set, so that a clear that
+ * races with a set fails (imap.c). A map only narrows the search: the exact filter decides. */
+#define IMAP_STD_ROWS 2048u
+#define IMAP_EXT_ROWS 256u
+enum { IMAP_ROW_ALL, IMAP_ROW_MASKED, IMAP_ROW_INVERTED, IMAP_ROW_ERROR, IMAP_ROW_STD };
+#define IMAP_ROW_EXT (IMAP_ROW_STD + IMAP_STD_ROWS)
+#define IMAP_ROWS (IMAP_ROW_EXT + IMAP_EXT_ROWS)
+#define IMAP_WORDS (SOCKETS_MAX / 64)
+#define IMAP_GROUP_WORDS 4u /* 64-bit words under one bit of the head */
+
+struct imap {
+    _Alignas(64) atomic_u64 head[IMAP_ROWS];
+    _Alignas(64) atomic_u64 word[IMAP_ROWS][IMAP_WORDS];
+};
+#define IMAP_ANY LINKS_MAX /* index of the map of sockets bound to every interface */
+
+/* One record of a receive ring. `word` is the only state: ticket << 16 | owner << 2 | RING_*; see ring.c. */
+struct ring_record {
+    _Alignas(64) atomic_u64 word;
+    atomic_u64 time_ns;  /* CLOCK_REALTIME of the bus; 0: nobody asked for it */
+    atomic_u32 ifindex;  /* receiving interface */
+    atomic_u32 origin;   /* sending socket: slot, or SOCKET_NONE */
+    atomic_u32 origin_gen;
+    atomic_u32 size;     /* bits 0-15 bytes of the frame, 16-23 RECORD_* flags */
+    atomic_u32 drops;    /* receiver's drop count when this was queued (SO_RXQ_OVFL) */
+    atomic_u32 mark;     /* SO_MARK of the sender */
+    atomic_u64 data[RING_DATA_SIZE / 8];
+};
+enum { RECORD_LOCAL = 1 /* sent on this host: MSG_DONTROUTE */ };
+
+struct ring {
+    _Alignas(64) atomic_u64 head; /* next ticket to claim; producers advance it */
+    atomic_u32 drops;             /* frames refused because the ring was full */
+    _Alignas(64) atomic_u64 tail; /* next ticket to take; consumers advance it */
+    _Alignas(64) atomic_u32 armed; /* generation << 2 | WAKE_*: who sends the token (wake.c) */
+    _Alignas(64) struct ring_record record[RING_SLOTS];
+};
+
+/* States of a socket slot; life = generation << 2 | state. CLAIMED -> OPEN by the opener, -> FREE by whoever finds it dead. */
+enum { SLOT_FREE, SLOT_CLAIMED, SLOT_OPEN };
+
+/* rx_flags: what a sender must know of a receiver. */
+enum {
+    RX_OPEN = 1,      /* receives at all */
+    RX_OWN = 2,       /* CAN_RAW_RECV_OWN_MSGS */
+    RX_FD = 4,        /* CAN_RAW_FD_FRAMES */
+    RX_XL = 8,        /* CAN_RAW_XL_FRAMES */
+    RX_JOIN = 16,     /* CAN_RAW_JOIN_FILTERS */
+    RX_TIME = 32,     /* some time stamp option is on */
+    RX_BPF = 64,      /* SO_ATTACH_FILTER program present */
+};
+
+struct slot_filter {
+    atomic_u32 id, mask; /* as set: not normalised */
+};
+
+struct slot_filters {
+    atomic_u32 count;
+    uint32_t pad;
+    struct slot_filter entry[FILTERS_MAX];
+};
+
+/* Plain integer socket options that a socket keeps and gives back. */
+enum slot_option {
+    OPT_LOOPBACK, OPT_RECV_OWN, OPT_FD, OPT_JOIN, OPT_XL, OPT_RCVBUF, OPT_SNDBUF, OPT_RXQ_OVFL,
+    OPT_TIMESTAMP,    /* 0, or the option that was set: SO_TIMESTAMP(NS)(_NEW) */
+    OPT_TIMESTAMPING, /* SOF_* flags */
+    OPT_MARK, OPT_RCVMARK, OPT_PRIORITY, OPT_PASSCRED, OPT_BROADCAST, OPT_KEEPALIVE, OPT_DONTROUTE, OPT_REUSEADDR,
+    OPT_OOBINLINE, OPT_NO_CHECK, OPT_LOCK_FILTER, OPT_BUSY_POLL, OPT_INCOMING_CPU, OPT_RCVLOWAT, OPT_SELECT_ERR_QUEUE,
+    OPT_TXTIME, OPT_DEBUG, OPT_BINDTOIFINDEX, OPT_LINGER_ONOFF, OPT_LINGER_SECONDS,
+    OPT_COUNT = 48,
+};
+
+/* A CAN_RAW socket. Writers: the processes that share it, under `lock` (slot.c), unless said otherwise.
+ * Readers of the first line: every sender. */
+struct bus_slot {
+    _Alignas(64) atomic_u32 rx_flags;
+    atomic_u32 ifindex;     /* bound interface; 0: any or unbound */
+    atomic_u32 err_mask;    /* CAN_RAW_ERR_FILTER */
+    atomic_u32 filters_cur; /* version << 1 | which of filters[] counts */
+    atomic_u32 rx_limit;    /* bytes: SO_RCVBUF as charged; 0: the ring's own depth */
+    atomic_u32 gen;         /* generation of the slot: part of the socket's name */
+
+    _Alignas(64) atomic_u32 error; /* sk_err: positive errno, 0 none. Written by the daemon, taken by whoever sees it */
+    atomic_u32 lock;
+    atomic_u32 bound;       /* 1 after bind() until the interface goes */
+    atomic_u32 link;        /* bound: index in links[], LINKS_MAX for any */
+    atomic_u32 owner_pid, owner_uid; /* for people to read; never for decisions */
+    atomic_u64 stamp_ns;    /* time of the last frame read, for SIOCGSTAMP; 0 none */
+    atomic_u32 stamp_on;
+    atomic_u32 tx_id;       /* SOF_TIMESTAMPING_OPT_ID counter */
+    atomic_u64 rx_frames, tx_frames; /* for `status` */
+    atomic_u32 option[OPT_COUNT];
+    _Alignas(64) struct slot_filters filters[2];
+};
+
+struct data {
+    uint32_t magic, version;
+    atomic_u32 slots_high; /* every slot in use is below this; only grows */
+    _Alignas(64) atomic_u32 life[SOCKETS_MAX];
+    _Alignas(64) struct bus_counters counters[LINKS_MAX][COUNTER_SHARDS];
+    _Alignas(4096) struct bus_slot slot[SOCKETS_MAX];
+    _Alignas(4096) struct imap map[LINKS_MAX + 1];
+    _Alignas(4096) struct ring ring[SOCKETS_MAX];
+};
+
+/* CAN XL frames beyond RING_DATA_SIZE: one extension per record, in `data` behind struct data, mapped apart from it and only
+ * by processes that use CAN XL. */
+struct data_ext {
+    _Alignas(4096) atomic_u64 bytes[SOCKETS_MAX][RING_SLOTS][RING_EXT_SIZE / 8];
+};
+#define DATA_EXT_OFFSET ((sizeof(struct data) + 4095) / 4096 * 4096)
+#define DATA_SIZE (DATA_EXT_OFFSET + sizeof(struct data_ext))
+
+_Static_assert(sizeof(struct ring_record) == 128, "two cache lines a record");
+_Static_assert(offsetof(struct ring_record, data) == 40, "record header");
+_Static_assert(offsetof(struct bus_slot, error) == 64, "a sender touches one line of a slot");
+_Static_assert(sizeof(struct bus_slot) % 64 == 0, "slots do not share lines");
+_Static_assert(SOCKETS_MAX / 32 == IMAP_GROUP_WORDS * 64, "32 groups cover every slot");
+
+#endif

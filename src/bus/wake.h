@@ -1,0 +1,30 @@
+/* bus/wake.h - making a socket's file descriptor readable exactly while it has something to report.
+ *
+ * Each CAN fd is an AF_UNIX datagram socket bound to DIR/s/SLOT.GEN. A "token" is a one-byte datagram sent to it. */
+#ifndef BUS_WAKE_H
+#define BUS_WAKE_H
+
+#include <sys/un.h>
+#include "bus/bus.h"
+
+/* States of ring.armed, low two bits; the rest is a generation. */
+enum { WAKE_SENT, WAKE_ARMED, WAKE_SENDING };
+
+/* The address of socket slot.gen of this instance. Returns the length of the address, or -ENAMETOOLONG. */
+int wake_address(const struct bus *bus, uint32_t slot, uint32_t gen, struct sockaddr_un *out);
+
+/* After publishing something to `slot`: sends the token if the reader armed. `fd`: any datagram socket of the caller.
+ * Returns 0, or -ECONNREFUSED when nobody holds that socket any more. Never blocks. */
+int wake_notify(const struct bus *bus, uint32_t slot, int fd);
+
+/* Reader, ring looks empty: takes tokens off `fd` (the socket itself), arms, and looks again.
+ * Returns true when there is nothing to report, and the next event will send a token. */
+bool wake_settle(const struct bus *bus, uint32_t slot, int fd);
+
+/* True when the socket has something to report: a record or an error. */
+bool wake_pending(const struct bus *bus, uint32_t slot);
+
+/* True while any process holds the socket slot.gen open. Needs no fd of its own. */
+bool wake_alive(const struct bus *bus, uint32_t slot, uint32_t gen);
+
+#endif

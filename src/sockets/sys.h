@@ -1,0 +1,25 @@
+/* sockets/sys.h - the operating system as the socket layer sees it: system calls that return -errno.
+ *
+ * Raw system calls where libc would come back to our own wrappers, would be a cancellation point, or would set errno.
+ * The preload library is linked without libc; nothing here needs one. */
+#ifndef SOCKETS_SYS_H
+#define SOCKETS_SYS_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+
+/* A system call with up to six arguments, result or -errno. */
+long sys_call6(long nr, long a, long b, long c, long d, long e, long f);
+
+#define sys_call(nr, ...) SYS_PICK(__VA_ARGS__, 6, 5, 4, 3, 2, 1)(nr, __VA_ARGS__)
+#define SYS_PICK(a, b, c, d, e, f, n, ...) SYS_CALL##n
+#define SYS_CALL1(nr, a) sys_call6(nr, (long)(a), 0, 0, 0, 0, 0)
+#define SYS_CALL2(nr, a, b) sys_call6(nr, (long)(a), (long)(b), 0, 0, 0, 0)
+#define SYS_CALL3(nr, a, b, c) sys_call6(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define SYS_CALL4(nr, a, b, c, d) sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define SYS_CALL5(nr, a, b, c, d, e) sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
+#define SYS_CALL6(nr, a, b, c, d, e, f) sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+#endif
