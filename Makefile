@@ -1,0 +1,73 @@
+# The way into the build; meson.build is the build itself. `make help` lists the targets.
+#
+#   make                            build/pocketcan and build/libpocketcan.so
+#   make SAN=address,undefined ...  the same (and test, demo, ...) with sanitizers, in build-san-address-undefined/
+#   make WERROR=true ...            warnings are errors (the default when CI is set)
+SAN ?=
+PREFIX ?= /usr/local
+WERROR ?= $(if $(CI),true,false)
+FUZZ_SECONDS ?= 60
+TESTS ?=
+
+comma := ,
+BUILD ?= build$(if $(SAN),-san-$(subst $(comma),-,$(SAN)))
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+MESON_FLAGS = -Dprefix=$(PREFIX) -Dlibdir=lib$(if $(MULTIARCH),/$(MULTIARCH)) -Dlibexecdir=libexec \
+	-Db_sanitize=$(or $(SAN),none) -Dwerror=$(WERROR)
+# Sanitizers stop the test at the first report, so that no report goes unnoticed.
+export UBSAN_OPTIONS ?= halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS ?= halt_on_error=1
+
+.PHONY: all configure deps demo test check bench fuzz install clean help
+
+all: configure
+	@ninja -C $(BUILD) $(if $(V),-v)
+
+# Meson is only asked when the flags are not those of the last time.
+configure:
+	@command -v meson >/dev/null || { echo "meson is missing: run tools/install-deps build" >&2; exit 1; }
+	@if [ ! -f $(BUILD)/build.ninja ]; then set -x; meson setup $(BUILD) $(MESON_FLAGS); \
+	elif [ "$$(cat $(BUILD)/.flags 2>/dev/null)" != "$(MESON_FLAGS)" ]; then \
+		set -x; meson setup --reconfigure $(BUILD) $(MESON_FLAGS); fi
+	@echo "$(MESON_FLAGS)" >$(BUILD)/.flags
+
+# Each sub-make starts after the packages are there: the compiler's triplet above is asked again.
+demo:
+	@tools/install-deps build test
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/pocketcan run --private examples/demo.sh
+
+test:
+	@tools/install-deps build test
+	@$(MAKE) --no-print-directory all
+	@tools/run-tests --build $(BUILD) $(TESTS)
+
+check:
+	@tools/install-deps build test check
+	@$(MAKE) --no-print-directory all
+	@tools/check $(BUILD)
+
+bench: all
+	@tests/bench/run $(BUILD)
+
+fuzz:
+	@tools/install-deps build check
+	@tools/fuzz build-fuzz $(FUZZ_SECONDS)
+
+install: all
+	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
+
+clean:
+	rm -rf build build-san-* build-fuzz
+
+help:
+	@echo 'make            build build/pocketcan and build/libpocketcan.so'
+	@echo 'make demo       build, make vcan0, run the C example and candump on it'
+	@echo 'make test       build and run every test; TESTS="ring interop/ip" runs those whose name contains a word'
+	@echo 'make check      formatting, layers, headers, symbols, sizes, clang-tidy, cppcheck: all errors'
+	@echo 'make bench      measure, print a table, write JSON'
+	@echo 'make fuzz       run every fuzz target for FUZZ_SECONDS (60)'
+	@echo 'make install    to PREFIX (/usr/local) below DESTDIR'
+	@echo 'make clean      remove the build directories'
+	@echo 'demo, test and check first install what is missing (tools/packages) with apt.'
+	@echo 'SAN=address,undefined or SAN=thread: the same with sanitizers, in a build directory of its own. V=1: show commands.'
