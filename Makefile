@@ -14,22 +14,25 @@ BUILD ?= build$(if $(SAN),-san-$(subst $(comma),-,$(SAN)))
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 MESON_FLAGS = -Dprefix=$(PREFIX) -Dlibdir=lib$(if $(MULTIARCH),/$(MULTIARCH)) -Dlibexecdir=libexec \
 	-Db_sanitize=$(or $(SAN),none) -Dwerror=$(WERROR)
+# What meson was last asked with; cmocka is in it because unit tests appear with it.
+STAMP = $(MESON_FLAGS) cmocka=$(shell pkg-config --modversion cmocka 2>/dev/null)
 # Sanitizers stop the test at the first report, so that no report goes unnoticed.
 export UBSAN_OPTIONS ?= halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS ?= halt_on_error=1
+export TEST_TIMEOUT_SCALE ?= $(if $(SAN),4,1)
 
 .PHONY: all configure deps demo test check bench fuzz install clean help
 
 all: configure
 	@ninja -C $(BUILD) $(if $(V),-v)
 
-# Meson is only asked when the flags are not those of the last time.
+# Meson is only asked again when the flags are not those of the last time.
 configure:
 	@command -v meson >/dev/null || { echo "meson is missing: run tools/install-deps build" >&2; exit 1; }
 	@if [ ! -f $(BUILD)/build.ninja ]; then set -x; meson setup $(BUILD) $(MESON_FLAGS); \
-	elif [ "$$(cat $(BUILD)/.flags 2>/dev/null)" != "$(MESON_FLAGS)" ]; then \
+	elif [ "$$(cat $(BUILD)/.flags 2>/dev/null)" != "$(STAMP)" ]; then \
 		set -x; meson setup --reconfigure $(BUILD) $(MESON_FLAGS); fi
-	@echo "$(MESON_FLAGS)" >$(BUILD)/.flags
+	@echo "$(STAMP)" >$(BUILD)/.flags
 
 # Each sub-make starts after the packages are there: the compiler's triplet above is asked again.
 demo:
