@@ -136,8 +136,9 @@ struct ring {
     _Alignas(64) struct ring_record record[RING_SLOTS];
 };
 
-/* States of a socket slot; life = generation << 2 | state. CLAIMED -> OPEN by the opener, -> FREE by whoever finds it dead. */
-enum { SLOT_FREE, SLOT_CLAIMED, SLOT_OPEN };
+/* States of a socket slot; life = generation << 2 | state. FREE -> CLAIMED -> OPEN by the opener; -> ENDING -> FREE by the
+ * one process that ends it (slot.c). */
+enum { SLOT_FREE, SLOT_CLAIMED, SLOT_OPEN, SLOT_ENDING };
 
 /* rx_flags: what a sender must know of a receiver. */
 enum {

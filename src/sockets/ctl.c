@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/uio.h>
 #include <sys/un.h>
-#include "sockets/sys.h"
+#include "base/sys.h"
 
 #define CTL_TIMEOUT_SECONDS  5
 #define CTL_CONNECT_RETRY_NS 1000000 /* the listen queue is full: look again each millisecond */

@@ -1,9 +1,9 @@
-/* sockets/sys.c - one system call instruction per architecture; see sys.h.
+/* base/sys.c - one system call instruction per architecture; see sys.h.
  *
  * The kernel's result is handed on as it is: it already is "value or -errno". Nothing here may touch memory,
  * errno or thread-local data, because it also runs in signal handlers, after vfork() and before libc is
  * initialised. */
-#include "sockets/sys.h"
+#include "base/sys.h"
 
 #if defined(__x86_64__)
 
@@ -82,5 +82,5 @@ long sys_call6(long nr, long a, long b, long c, long d, long e, long f)
 }
 
 #else
-#error "sockets/sys.c: no system call instruction known for this architecture"
+#error "base/sys.c: no system call instruction known for this architecture"
 #endif

@@ -1,9 +1,9 @@
-/* sockets/sys.h - the operating system as the socket layer sees it: system calls that return -errno.
+/* base/sys.h - the operating system as everything that runs inside other programs sees it: system calls that return -errno.
  *
  * Raw system calls where libc would come back to our own wrappers, would be a cancellation point, or would set errno.
  * The preload library is linked without libc; nothing here needs one. */
-#ifndef SOCKETS_SYS_H
-#define SOCKETS_SYS_H
+#ifndef BASE_SYS_H
+#define BASE_SYS_H
 
 #include <stdint.h>
 #include <sys/socket.h>

@@ -1,0 +1,125 @@
+/* bus/attach.c - making, sealing, checking and mapping the memories of an instance.
+ *
+ * Sizes are sealed, so nobody can shrink a memory under us (no SIGBUS); control is sealed against new writers. The mappings
+ * stay out of core dumps, and out of mlockall(MCL_FUTURE), which would make the sparse memory real. */
+#include "bus/attach.h"
+#include "base/sys.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+#define SIZE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
+
+static bool is_error(const void *address) { return (unsigned long)address >= -4095ul; }
+
+static int map(int fd, size_t size, off_t offset, int protection, void **out)
+{
+#ifdef SYS_mmap2
+    void *at = (void *)sys_call(SYS_mmap2, NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, offset / 4096);
+#else
+    void *at = (void *)sys_call(SYS_mmap, NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, offset);
+#endif
+    long error;
+
+    if (is_error(at))
+        return (int)(long)at;
+    sys_call(SYS_munlock, at, size);
+    sys_call(SYS_madvise, at, size, MADV_DONTDUMP);
+    error = sys_call(SYS_mprotect, at, size, protection);
+    if (error) {
+        sys_call(SYS_munmap, at, size);
+        return (int)error;
+    }
+    *out = at;
+    return 0;
+}
+
+/* A memfd of this size whose size cannot change? A memory of another size belongs to another version. */
+static int check(int fd, uint64_t size)
+{
+    long seals = sys_call(SYS_fcntl, fd, F_GET_SEALS, 0);
+    long end = sys_call(SYS_lseek, fd, 0, SEEK_END);
+
+    if (seals < 0 || (seals & SIZE_SEALS) != SIZE_SEALS || end < 0)
+        return -EBADF;
+    return (uint64_t)end == size ? 0 : -EPROTO;
+}
+
+int attach_map(struct bus *bus, int control_fd, int data_fd, bool control_writable)
+{
+    int error = check(control_fd, sizeof(struct control));
+    void *control, *data;
+
+    if (!error)
+        error = check(data_fd, DATA_SIZE);
+    if (!error)
+        error = map(control_fd, sizeof(struct control), 0, PROT_READ | (control_writable ? PROT_WRITE : 0), &control);
+    if (error)
+        return error;
+    error = map(data_fd, sizeof(struct data), 0, PROT_READ | PROT_WRITE, &data);
+    if (!error && (((struct control *)control)->magic != LAYOUT_MAGIC || ((struct control *)control)->version != LAYOUT_VERSION)) {
+        sys_call(SYS_munmap, data, sizeof(struct data));
+        error = -EPROTO;
+    }
+    if (error) {
+        sys_call(SYS_munmap, control, sizeof(struct control));
+        return error;
+    }
+    bus->control = control;
+    bus->data = data;
+    return 0;
+}
+
+int attach_map_ext(struct bus *bus, int data_fd)
+{
+    void *ext;
+    int error = check(data_fd, DATA_SIZE);
+
+    if (!error)
+        error = map(data_fd, sizeof(struct data_ext), (off_t)DATA_EXT_OFFSET, PROT_READ | PROT_WRITE, &ext);
+    if (!error)
+        bus->ext = ext;
+    return error;
+}
+
+static int create(const char *name, uint64_t size)
+{
+    long fd = sys_call(SYS_memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING), error;
+
+    if (fd < 0)
+        return (int)fd;
+    error = sys_call(SYS_ftruncate, fd, size);
+    if (!error)
+        error = sys_call(SYS_fcntl, fd, F_ADD_SEALS, SIZE_SEALS);
+    if (error)
+        sys_call(SYS_close, fd);
+    return error ? (int)error : (int)fd;
+}
+
+int attach_create(int fds[2], struct control **control)
+{
+    void *at = NULL;
+    int error;
+
+    fds[0] = create("pocketcan-control", sizeof(struct control));
+    if (fds[0] < 0)
+        return fds[0];
+    fds[1] = create("pocketcan-data", DATA_SIZE);
+    error = fds[1] < 0 ? fds[1] : map(fds[0], sizeof(struct control), 0, PROT_READ | PROT_WRITE, &at);
+    if (!error) {
+        *control = at;
+        (*control)->version = LAYOUT_VERSION;
+        (*control)->magic = LAYOUT_MAGIC;
+        error = (int)sys_call(SYS_fcntl, fds[0], F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
+    }
+    if (error) {
+        sys_call(SYS_close, fds[0]);
+        if (fds[1] >= 0)
+            sys_call(SYS_close, fds[1]);
+    }
+    return error;
+}

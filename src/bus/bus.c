@@ -1,0 +1,178 @@
+/* bus/bus.c - the way of a frame from its sender to every receiver.
+ *
+ * Runs in the sender's own thread: interest map -> exact filter -> ring_push -> token if the reader armed. What it reads of
+ * other sockets is one line of their slot and their filters; nothing of it is trusted beyond this one decision. */
+#include "bus/bus.h"
+#include "bus/imap.h"
+#include "bus/ring.h"
+#include "bus/slot.h"
+#include "bus/wake.h"
+#include "can/filter.h"
+#include "can/frame.h"
+#include <errno.h>
+#include <time.h>
+
+#define FILTER_READ_TRIES 4
+#define DEAD_PROBE_EVERY 1024 /* drops between two looks whether the receiver of a full ring still lives */
+
+/* A delivery under way. */
+struct delivery {
+    const struct bus *bus;
+    const struct bus_frame *frame;
+    struct ring_meta meta;
+    uint32_t id;
+    uint32_t needs; /* rx_flags that a receiver must have */
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* How many of the slot's entries let the frame through, and how many entries it has. The list may be replaced meanwhile:
+ * then it is read again. */
+static uint32_t count_matches(const struct bus_slot *slot, uint32_t id, uint32_t *count_out)
+{
+    uint32_t matches = 0, count = 0, current;
+
+    for (unsigned tries = 0; tries < FILTER_READ_TRIES; tries++) {
+        current = load_acquire(&slot->filters_cur);
+        const struct slot_filters *list = &slot->filters[current & 1];
+        count = load_relaxed(&list->count);
+        if (count > FILTERS_MAX)
+            count = FILTERS_MAX;
+        matches = 0;
+        for (uint32_t i = 0; i < count; i++)
+            matches += filter_matches(filter_normalise(load_relaxed(&list->entry[i].id), load_relaxed(&list->entry[i].mask)), id);
+        atomic_thread_fence(memory_order_acquire);
+        if (likely(load_relaxed(&slot->filters_cur) == current))
+            break;
+    }
+    *count_out = count;
+    return matches;
+}
+
+static uint32_t copies_for(const struct bus_slot *slot, uint32_t flags, uint32_t id)
+{
+    uint32_t count, matches = count_matches(slot, id, &count);
+
+    if ((id & CAN_ERR_FLAG) && (id & load_relaxed(&slot->err_mask)))
+        matches++;
+    return filter_copies(matches, count, flags & RX_JOIN);
+}
+
+static uint32_t depth_limit(const struct bus_slot *slot, uint32_t size)
+{
+    uint32_t bytes = load_relaxed(&slot->rx_limit), charge, records;
+
+    if (likely(!bytes))
+        return RING_SLOTS;
+    charge = frame_charge(size);
+    records = bytes / charge + (bytes % charge != 0);
+    return records > RING_SLOTS ? RING_SLOTS : records;
+}
+
+static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
+{
+    struct bus_slot *slot = &d->bus->data->slot[number];
+    uint32_t flags = load_acquire(&slot->rx_flags), copies;
+    struct ring *ring = &d->bus->data->ring[number];
+
+    if ((flags & d->needs) != d->needs || load_relaxed(&slot->ifindex) != ifindex)
+        return;
+    if (number == d->frame->origin && !(flags & RX_OWN))
+        return;
+    copies = copies_for(slot, flags, d->id);
+    if (!copies)
+        return;
+    if ((flags & RX_TIME) && !d->meta.time_ns)
+        d->meta.time_ns = now_ns();
+    d->meta.limit = depth_limit(slot, d->frame->size);
+    for (uint32_t i = 0; i < copies; i++) {
+        bool queued = ring_push(d->bus, number, d->frame, &d->meta) == 0;
+        if (likely(queued) && wake_notify(d->bus, number, d->frame->token_fd) != -ECONNREFUSED)
+            continue;
+        if (!queued && (load_relaxed(&ring->drops) % DEAD_PROBE_EVERY != 1 ||
+                        wake_alive(d->bus, number, load_relaxed(&slot->gen))))
+            continue;
+        slot_end(d->bus, number, load_relaxed(&slot->gen));
+        return;
+    }
+}
+
+static void deliver_map(struct delivery *d, uint32_t map, uint32_t ifindex)
+{
+    struct imap_walk walk;
+    uint32_t number;
+
+    imap_walk_start(&walk, &d->bus->data->map[map], d->id);
+    while ((number = imap_walk_next(&walk)) != SOCKET_NONE)
+        deliver_one(d, number, ifindex);
+}
+
+static uint32_t needed_flags(const struct bus_frame *frame)
+{
+    if (likely(frame->size == FRAME_CC_SIZE && !(((const uint8_t *)frame->frame)[4] & FRAME_XL_FLAG)))
+        return RX_OPEN;
+    return RX_OPEN | (((const uint8_t *)frame->frame)[4] & FRAME_XL_FLAG ? RX_XL : RX_FD);
+}
+
+void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const struct bus_frame *frame, uint32_t record_flags)
+{
+    struct delivery d = { .bus = bus, .frame = frame, .id = frame_id(frame->frame), .needs = needed_flags(frame) };
+
+    d.meta.ifindex = ifindex;
+    d.meta.record_flags = record_flags;
+    deliver_map(&d, IMAP_ANY, 0);
+    deliver_map(&d, index, ifindex);
+}
+
+static struct bus_counters *counters_of(const struct bus *bus, uint32_t index, const struct bus_frame *frame)
+{
+    return &bus->data->counters[index][frame->owner % COUNTER_SHARDS];
+}
+
+static void count_rx(const struct bus *bus, uint32_t index, const struct bus_frame *frame, uint32_t bytes)
+{
+    struct bus_counters *counters = counters_of(bus, index, frame);
+    add_relaxed(&counters->rx_packets, 1);
+    add_relaxed(&counters->rx_bytes, bytes);
+}
+
+/* The other end of a vxcan pair receives the frame from its wire: no longer anybody's own. */
+static void deliver_to_peer(const struct bus *bus, uint32_t peer, const struct bus_frame *frame, uint32_t bytes)
+{
+    struct bus_frame theirs = *frame;
+    uint64_t state = load_acquire(&bus->control->links[peer].state);
+    const uint32_t ready = LINK_PRESENT | LINK_UP;
+
+    if ((state & ready) != ready)
+        return;
+    theirs.origin = SOCKET_NONE;
+    count_rx(bus, peer, frame, bytes);
+    bus_deliver(bus, peer, load_acquire(&bus->control->links[peer].ifindex), &theirs, 0);
+}
+
+int bus_send(const struct bus *bus, uint32_t index, uint64_t state, const struct bus_frame *frame)
+{
+    struct bus_counters *counters = counters_of(bus, index, frame);
+    uint32_t peer = link_state_peer(state), bytes;
+    bool vcan = link_state_kind(state) == LINK_KIND_VCAN;
+
+    if (!(state & LINK_UP))
+        return -ENETDOWN;
+    bytes = frame_payload(frame->frame, frame_classify(frame->frame, frame->size));
+    if (vcan || (state & LINK_CARRIER)) {
+        add_relaxed(&counters->tx_packets, 1);
+        add_relaxed(&counters->tx_bytes, bytes);
+    }
+    if (vcan && frame->loopback)
+        count_rx(bus, index, frame, bytes);
+    if (!vcan && (state & LINK_CARRIER) && peer > 0 && peer <= LINKS_MAX)
+        deliver_to_peer(bus, peer - 1, frame, bytes);
+    if (frame->loopback)
+        bus_deliver(bus, index, load_acquire(&bus->control->links[index].ifindex), frame, RECORD_LOCAL);
+    return 0;
+}

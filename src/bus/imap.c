@@ -1,0 +1,109 @@
+/* bus/imap.c - interest maps.
+ *
+ * A sender reads a few head words, one bit for 256 slots, and visits only groups that have a bit; so a thousand sockets with
+ * other identifiers cost it nothing. Each socket sets and clears only its own column.
+ *
+ * The head is the delicate part: a group's bit may go only when no word under it has a bit, while others set theirs. Every
+ * set adds one to the count in the head's upper half *after* setting the word's bit; a clear reads the head, looks at the
+ * words, and swaps the head only if that count has not moved. So a bit that is set after the look makes the swap fail, and
+ * one set before it is seen. Death at any step leaves at most a head bit too many, which only costs a look. */
+#include "bus/imap.h"
+
+#define HEAD_COUNT_ONE (1ull << 32)
+
+uint32_t imap_row(struct filter_entry entry)
+{
+    switch (entry.list) {
+    case FILTER_ALL: return IMAP_ROW_ALL;
+    case FILTER_INVERTED: return IMAP_ROW_INVERTED;
+    case FILTER_SFF: return IMAP_ROW_STD + (entry.id & CAN_SFF_MASK);
+    case FILTER_EFF: return IMAP_ROW_EXT + filter_hash(entry.id, IMAP_EXT_ROWS);
+    case FILTER_ERROR: return IMAP_ROW_ERROR;
+    case FILTER_MASKED: break;
+    }
+    return IMAP_ROW_MASKED;
+}
+
+static uint32_t group_of(uint32_t slot) { return slot / 64 / IMAP_GROUP_WORDS; }
+
+void imap_set(struct imap *map, uint32_t row, uint32_t slot)
+{
+    atomic_u64 *head = &map->head[row];
+    uint64_t old, new;
+
+    atomic_fetch_or(&map->word[row][slot / 64], 1ull << slot % 64);
+    do {
+        old = load_seq(head);
+        new = (old | 1ull << group_of(slot)) + HEAD_COUNT_ONE;
+    } while (!cas64(head, old, new));
+}
+
+static bool group_is_empty(const struct imap *map, uint32_t row, uint32_t group)
+{
+    for (uint32_t i = 0; i < IMAP_GROUP_WORDS; i++)
+        if (load_seq(&map->word[row][group * IMAP_GROUP_WORDS + i]))
+            return false;
+    return true;
+}
+
+void imap_clear(struct imap *map, uint32_t row, uint32_t slot)
+{
+    uint32_t group = group_of(slot);
+    uint64_t head;
+
+    if (!(atomic_fetch_and(&map->word[row][slot / 64], ~(1ull << slot % 64)) & 1ull << slot % 64))
+        return;
+    do {
+        head = load_seq(&map->head[row]);
+        if (!group_is_empty(map, row, group))
+            return;
+    } while (!cas64(&map->head[row], head, head & ~(1ull << group)));
+}
+
+unsigned imap_rows_of_frame(uint32_t frame_id, uint32_t rows[IMAP_ROWS_PER_FRAME])
+{
+    if (frame_id & CAN_ERR_FLAG) {
+        rows[0] = IMAP_ROW_ERROR;
+        return 1;
+    }
+    rows[0] = IMAP_ROW_ALL;
+    rows[1] = IMAP_ROW_MASKED;
+    rows[2] = IMAP_ROW_INVERTED;
+    if (frame_id & CAN_RTR_FLAG)
+        return 3;
+    rows[3] = frame_id & CAN_EFF_FLAG ? IMAP_ROW_EXT + filter_hash(frame_id, IMAP_EXT_ROWS)
+                                      : IMAP_ROW_STD + (frame_id & CAN_SFF_MASK);
+    return 4;
+}
+
+void imap_walk_start(struct imap_walk *walk, const struct imap *map, uint32_t frame_id)
+{
+    walk->map = map;
+    walk->count = imap_rows_of_frame(frame_id, walk->rows);
+    walk->groups = 0;
+    walk->word = walk->word_end = 0;
+    walk->bits = 0;
+    for (unsigned i = 0; i < walk->count; i++)
+        walk->groups |= (uint32_t)load_acquire(&map->head[walk->rows[i]]);
+}
+
+uint32_t imap_walk_next(struct imap_walk *walk)
+{
+    uint32_t bit;
+
+    while (!walk->bits) {
+        if (walk->word == walk->word_end) {
+            if (!walk->groups)
+                return SOCKET_NONE;
+            walk->word = (uint32_t)__builtin_ctz(walk->groups) * IMAP_GROUP_WORDS;
+            walk->word_end = walk->word + IMAP_GROUP_WORDS;
+            walk->groups &= walk->groups - 1;
+        }
+        for (unsigned i = 0; i < walk->count; i++)
+            walk->bits |= load_acquire(&walk->map->word[walk->rows[i]][walk->word]);
+        walk->word++;
+    }
+    bit = (uint32_t)__builtin_ctzll(walk->bits);
+    walk->bits &= walk->bits - 1;
+    return (walk->word - 1) * 64 + bit;
+}

@@ -1,0 +1,282 @@
+/* bus/ring.c - the receive ring.
+ *
+ * One word per record holds ticket << 16 | owner << 2 | state. A record at index i serves the tickets i, i+N, i+2N, ...;
+ * a word of 0 stands for FREE(i). Every step is a compare-and-swap of that word; head and tail follow and anyone may help:
+ *
+ *   FREE(h)  --producer-->  BUSY(h, me)  --payload written-->  READY(h, me)  --consumer-->  FREE(h+N)
+ *   BUSY(h, o)  --consumer, o is alive but does not finish-->  QUARANTINED(h, o)  --o comes back-->  FREE, o sends again
+ *   BUSY(h, o) or QUARANTINED(.., o)  --consumer, o is dead-->  FREE(h+N)
+ *   QUARANTINED(x, o), x < T  --consumer at T-->  QUARANTINED(T, o)   (a hole: the ring goes on around it)
+ *
+ * The tail passes ticket T only after the word says so: FREE(T+N) or QUARANTINED(T). Hence a producer that finds FREE(h) and
+ * claims it cannot have been passed, however long it slept between two steps, and a producer that finds tail > h-N knows that
+ * the record is FREE(h), a later ticket, or a hole. A writer whose publishing swap fails was skipped; its frame was not seen
+ * and it sends it again. Killing a process at any step costs at most the frame it was sending.
+ *
+ * Pairing: the publishing swap (BUSY -> READY) releases the payload; the consumer's load of the word acquires it. The copy is
+ * proved by the consumer's swap READY -> FREE: the record cannot have been written in between. Payload words are relaxed
+ * atomics, since a consumer may copy a record that is just being rewritten and throw the copy away. */
+#include "bus/ring.h"
+#include "bus/wake.h"
+#include <errno.h>
+
+enum { RING_FREE, RING_BUSY, RING_READY, RING_QUARANTINED };
+
+#define OWNER_MASK 0x3fffu
+#define TRIES 4096        /* more can only be needed when somebody scribbles over the ring */
+#define BUSY_SPINS 200    /* pauses granted to a writer before it counts as stopped */
+
+static uint64_t word_make(uint64_t ticket, uint32_t owner, unsigned state)
+{
+    return ticket << 16 | (uint64_t)(owner & OWNER_MASK) << 2 | state;
+}
+static unsigned word_state(uint64_t word) { return word & 3; }
+static uint32_t word_owner(uint64_t word) { return (uint32_t)(word >> 2) & OWNER_MASK; }
+static uint64_t word_ticket(uint64_t word, uint64_t ticket)
+{
+    return likely(word) ? word >> 16 : ticket % RING_SLOTS;
+}
+
+static struct ring *ring_of(const struct bus *bus, uint32_t slot) { return &bus->data->ring[slot]; }
+
+/* Tickets live in 48 bits, so positions are compared as such. */
+static uint64_t position(atomic_u64 *p) { return load_acquire(p) & 0xffffffffffffull; }
+
+/* ---- producer ---- */
+
+static void write_record(const struct bus *bus, uint32_t slot, uint64_t ticket, const struct bus_frame *frame,
+                         const struct ring_meta *meta)
+{
+    struct ring *ring = ring_of(bus, slot);
+    struct ring_record *record = &ring->record[ticket % RING_SLOTS];
+    const uint8_t *from = frame->frame;
+    atomic_u64 *to = record->data;
+    uint64_t value = 0;
+    uint32_t i;
+
+    if (unlikely(frame->size > RING_DATA_SIZE))
+        to = bus->ext->bytes[slot][ticket % RING_SLOTS];
+    for (i = 0; i + 8 <= frame->size; i += 8) {
+        __builtin_memcpy(&value, from + i, 8);
+        store_relaxed(&to[i / 8], value);
+    }
+    if (i < frame->size) {
+        value = 0;
+        __builtin_memcpy(&value, from + i, frame->size - i);
+        store_relaxed(&to[i / 8], value);
+    }
+    store_relaxed(&record->time_ns, meta->time_ns);
+    store_relaxed(&record->ifindex, meta->ifindex);
+    store_relaxed(&record->origin, frame->origin);
+    store_relaxed(&record->origin_gen, frame->origin_gen);
+    store_relaxed(&record->size, frame->size | meta->record_flags << 16);
+    store_relaxed(&record->drops, load_relaxed(&ring->drops));
+    store_relaxed(&record->mark, frame->mark);
+}
+
+/* Publishes BUSY(ticket, owner). False: we were skipped, the frame must be sent again. */
+static bool publish(struct ring_record *record, uint64_t ticket, uint32_t owner)
+{
+    uint64_t word;
+
+    if (likely(cas64(&record->word, word_make(ticket, owner, RING_BUSY), word_make(ticket, owner, RING_READY))))
+        return true;
+    word = load_acquire(&record->word);
+    if (word_state(word) == RING_QUARANTINED && word_owner(word) == owner)
+        cas64(&record->word, word, word_make(word_ticket(word, ticket) + RING_SLOTS, 0, RING_FREE));
+    return false;
+}
+
+/* Claims ticket `head`. Returns true when the record is ours. */
+static bool claim(struct ring *ring, uint64_t head, uint32_t owner)
+{
+    struct ring_record *record = &ring->record[head % RING_SLOTS];
+    uint64_t word = load_acquire(&record->word), ticket = word_ticket(word, head);
+    bool mine = false;
+
+    if (ticket > head)
+        return false; /* head is old */
+    if (word_state(word) == RING_FREE) {
+        if (ticket != head)
+            return false; /* only scribbling leads here */
+        mine = cas64(&record->word, word, word_make(head, owner, RING_BUSY));
+        if (!mine)
+            return false;
+    }
+    cas64(&ring->head, head, head + 1); /* ours, or help whoever claimed it, or step over a hole */
+    return mine;
+}
+
+int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *frame, const struct ring_meta *meta)
+{
+    struct ring *ring = ring_of(bus, slot);
+
+    if (unlikely(frame->size > RING_DATA_SIZE && !bus->ext))
+        return -ENOBUFS;
+    for (unsigned tries = 0; tries < TRIES; tries++) {
+        uint64_t head = position(&ring->head), tail = position(&ring->tail);
+        if (unlikely(tail > head))
+            continue; /* head is old */
+        if (head - tail >= meta->limit) {
+            if (head != position(&ring->head))
+                continue;
+            break;
+        }
+        if (!claim(ring, head, frame->owner))
+            continue;
+        write_record(bus, slot, head, frame, meta);
+        if (likely(publish(&ring->record[head % RING_SLOTS], head, frame->owner)))
+            return 0;
+    }
+    add_relaxed(&ring->drops, 1);
+    return -ENOBUFS;
+}
+
+/* ---- consumer ---- */
+
+static bool read_record(const struct bus *bus, uint32_t slot, uint64_t ticket, struct ring_item *out)
+{
+    struct ring_record *record = &ring_of(bus, slot)->record[ticket % RING_SLOTS];
+    const atomic_u64 *from = record->data;
+    uint32_t size = load_relaxed(&record->size);
+
+    out->record_flags = size >> 16 & 0xff;
+    out->size = size & 0xffff;
+    if (unlikely(out->size > RING_DATA_SIZE)) {
+        if (out->size > XL_SIZE_MAX)
+            out->size = XL_SIZE_MAX;
+        if (!bus->ext)
+            return false;
+        from = bus->ext->bytes[slot][ticket % RING_SLOTS];
+    }
+    for (uint32_t i = 0; i < out->size; i += 8) {
+        uint64_t value = load_relaxed(&from[i / 8]);
+        __builtin_memcpy(out->frame + i, &value, 8);
+    }
+    out->time_ns = load_relaxed(&record->time_ns);
+    out->ifindex = load_relaxed(&record->ifindex);
+    out->origin = load_relaxed(&record->origin);
+    out->origin_gen = load_relaxed(&record->origin_gen);
+    out->drops = load_relaxed(&record->drops);
+    out->mark = load_relaxed(&record->mark);
+    return true;
+}
+
+static bool owner_alive(const struct bus *bus, uint32_t owner)
+{
+    if (owner >= SOCKETS_MAX)
+        return owner == RING_OWNER_DAEMON;
+    return wake_alive(bus, owner, load_acquire(&bus->data->slot[owner].gen));
+}
+
+/* The writer of ticket `tail` has claimed it and not finished, and there is more behind it. Waits a little, then
+ * gets it out of the way. */
+static void pass_busy(const struct bus *bus, struct ring_record *record, uint64_t tail, uint64_t word)
+{
+    for (unsigned i = 0; i < BUSY_SPINS; i++) {
+        if (load_acquire(&record->word) != word)
+            return;
+        cpu_relax();
+    }
+    if (owner_alive(bus, word_owner(word)))
+        cas64(&record->word, word, word_make(tail, word_owner(word), RING_QUARANTINED));
+    else
+        cas64(&record->word, word, word_make(tail + RING_SLOTS, 0, RING_FREE));
+}
+
+/* Steps over a quarantined record, or takes it back when its writer is dead. */
+static void pass_quarantined(const struct bus *bus, struct ring_record *record, uint64_t tail, uint64_t word)
+{
+    if (!owner_alive(bus, word_owner(word)))
+        cas64(&record->word, word, word_make(tail + RING_SLOTS, 0, RING_FREE));
+    else if (word_ticket(word, tail) < tail)
+        cas64(&record->word, word, word_make(tail, word_owner(word), RING_QUARANTINED));
+}
+
+/* Finds the record to read next: true with *tail and *word set when it is READY. */
+static bool find_ready(const struct bus *bus, struct ring *ring, uint64_t *tail, uint64_t *word)
+{
+    for (unsigned tries = 0; tries < TRIES; tries++) {
+        uint64_t t = position(&ring->tail);
+        struct ring_record *record = &ring->record[t % RING_SLOTS];
+        uint64_t w = load_seq(&record->word), ticket = word_ticket(w, t);
+        unsigned state = word_state(w);
+
+        if (likely(state == RING_READY && ticket == t)) {
+            *tail = t;
+            *word = w;
+            return true;
+        }
+        if (state == RING_FREE && ticket == t + RING_SLOTS) {
+            cas64(&ring->tail, t, t + 1); /* somebody took it and went no further */
+            continue;
+        }
+        if (ticket > t) {
+            if (position(&ring->tail) == t)
+                return false; /* only scribbling leads here */
+            continue;
+        }
+        if (position(&ring->head) <= t + (state == RING_BUSY && ticket == t))
+            return false;
+        if (state == RING_BUSY && ticket == t)
+            pass_busy(bus, record, t, w);
+        else if (state == RING_QUARANTINED && ticket == t)
+            cas64(&ring->tail, t, t + 1);
+        else if (state == RING_QUARANTINED)
+            pass_quarantined(bus, record, t, w);
+        else
+            cas64(&record->word, w, word_make(t + RING_SLOTS, 0, RING_FREE)); /* a hole, or scribbling */
+    }
+    return false;
+}
+
+bool ring_pop(const struct bus *bus, uint32_t slot, struct ring_item *out)
+{
+    struct ring *ring = ring_of(bus, slot);
+    uint64_t tail, word;
+    bool readable;
+
+    do {
+        if (!find_ready(bus, ring, &tail, &word))
+            return false;
+        readable = read_record(bus, slot, tail, out);
+        if (cas64(&ring->record[tail % RING_SLOTS].word, word, word_make(tail + RING_SLOTS, 0, RING_FREE)))
+            cas64(&ring->tail, tail, tail + 1);
+        else
+            readable = false;
+    } while (unlikely(!readable));
+    return true;
+}
+
+bool ring_peek(const struct bus *bus, uint32_t slot, struct ring_item *out)
+{
+    struct ring *ring = ring_of(bus, slot);
+    uint64_t tail, word;
+
+    do {
+        if (!find_ready(bus, ring, &tail, &word) || !read_record(bus, slot, tail, out))
+            return false;
+        atomic_thread_fence(memory_order_acquire);
+    } while (load_acquire(&ring->record[tail % RING_SLOTS].word) != word);
+    return true;
+}
+
+bool ring_empty(const struct bus *bus, uint32_t slot)
+{
+    struct ring *ring = ring_of(bus, slot);
+    uint64_t tail = load_seq(&ring->tail) & 0xffffffffffffull;
+    uint64_t word = load_seq(&ring->record[tail % RING_SLOTS].word), ticket = word_ticket(word, tail);
+    unsigned state = word_state(word);
+
+    if (state == RING_READY && ticket == tail)
+        return false;
+    return position(&ring->head) <= tail + (state == RING_BUSY && ticket == tail);
+}
+
+uint32_t ring_count(const struct bus *bus, uint32_t slot)
+{
+    struct ring *ring = ring_of(bus, slot);
+    uint64_t tail = position(&ring->tail), head = position(&ring->head);
+    uint64_t count = head > tail ? head - tail : 0;
+    return count > RING_SLOTS ? RING_SLOTS : (uint32_t)count;
+}

@@ -1,0 +1,378 @@
+/* bus/slot.c - socket slots.
+ *
+ * A slot belongs to one open socket, which several processes may share. life (generation << 2 | state) says whose it is:
+ *   FREE(g) -> CLAIMED(g+1) -> OPEN(g+1)   by the process that opens the socket
+ *   CLAIMED or OPEN(g) -> ENDING(g) -> FREE(g)   by the one process that found it dead and won the first swap
+ * Whoever dies on the way leaves CLAIMED or ENDING behind; the daemon's sweep ends what it sees unchanged twice.
+ *
+ * Changes of bindings and filters are serialised by slot.lock, a plain word: a holder that is killed or stopped loses it after
+ * LOCK_PATIENCE_NS. What it half did stays harmless: a filter list counts only once filters_cur points to it, new rows are
+ * announced in the interest maps before that and old ones withdrawn after, and maps only narrow the search. */
+#include "bus/slot.h"
+#include "base/sys.h"
+#include "bus/imap.h"
+#include "bus/ring.h"
+#include "bus/wake.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <time.h>
+
+#define LOCK_PATIENCE_NS 100000000ull
+#define DEFAULT_BUFFER 212992u /* net.core.rmem_default */
+
+static uint32_t life_make(uint32_t gen, unsigned state) { return gen << 2 | state; }
+static unsigned life_state(uint32_t life) { return life & 3; }
+static uint32_t life_gen(uint32_t life) { return life >> 2; }
+
+static struct bus_slot *slot_at(const struct bus *bus, uint32_t slot) { return &bus->data->slot[slot]; }
+
+/* ---- lock ---- */
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void slot_lock(struct bus_slot *slot)
+{
+    uint32_t me = (uint32_t)sys_call6(SYS_gettid, 0, 0, 0, 0, 0, 0) | 0x80000000u, seen = 0, word;
+    uint64_t since = 0;
+
+    for (;;) {
+        word = load_acquire(&slot->lock);
+        if (word == 0 && cas32(&slot->lock, 0, me))
+            return;
+        if (word != seen || !since) {
+            seen = word;
+            since = monotonic_ns();
+        } else if (monotonic_ns() - since > LOCK_PATIENCE_NS && cas32(&slot->lock, word, me)) {
+            return;
+        }
+        sys_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    }
+}
+
+static void slot_unlock(struct bus_slot *slot) { store_release(&slot->lock, 0); }
+
+/* ---- rows in the interest maps ---- */
+
+struct rows {
+    uint32_t count;
+    uint16_t row[FILTERS_MAX + 1];
+};
+
+static void rows_read(struct bus_slot *slot, uint32_t which, struct rows *out)
+{
+    const struct slot_filters *list = &slot->filters[which & 1];
+    uint32_t count = load_relaxed(&list->count);
+
+    if (count > FILTERS_MAX)
+        count = FILTERS_MAX;
+    out->count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t id = load_relaxed(&list->entry[i].id), mask = load_relaxed(&list->entry[i].mask);
+        out->row[out->count++] = (uint16_t)imap_row(filter_normalise(id, mask));
+    }
+    if (load_relaxed(&slot->err_mask))
+        out->row[out->count++] = IMAP_ROW_ERROR;
+}
+
+static bool rows_have(const struct rows *rows, uint16_t row)
+{
+    for (uint32_t i = 0; i < rows->count; i++)
+        if (rows->row[i] == row)
+            return true;
+    return false;
+}
+
+static struct imap *bound_map(const struct bus *bus, struct bus_slot *slot)
+{
+    uint32_t link = load_relaxed(&slot->link);
+    return load_relaxed(&slot->bound) && link <= LINKS_MAX ? &bus->data->map[link] : NULL;
+}
+
+static void rows_set(struct imap *map, const struct rows *rows, uint32_t slot)
+{
+    for (uint32_t i = 0; map && i < rows->count; i++)
+        imap_set(map, rows->row[i], slot);
+}
+
+/* Withdraws every row that is not in `keep` (may be NULL). */
+static void rows_clear(struct imap *map, const struct rows *rows, const struct rows *keep, uint32_t slot)
+{
+    for (uint32_t i = 0; map && i < rows->count; i++)
+        if (!keep || !rows_have(keep, rows->row[i]))
+            imap_clear(map, rows->row[i], slot);
+}
+
+/* ---- filters ---- */
+
+/* Under the lock. New rows first, then the list, then away with old rows: no frame falls between. */
+static void replace_filters(const struct bus *bus, uint32_t number, const struct can_filter *filters, uint32_t count)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+    uint32_t current = load_relaxed(&slot->filters_cur), next = (current & 1) ^ 1;
+    struct slot_filters *list = &slot->filters[next];
+    struct imap *map = bound_map(bus, slot);
+    struct rows before, after;
+
+    for (uint32_t i = 0; i < count; i++) {
+        store_relaxed(&list->entry[i].id, filters[i].can_id);
+        store_relaxed(&list->entry[i].mask, filters[i].can_mask);
+    }
+    store_release(&list->count, count);
+    rows_read(slot, current, &before);
+    rows_read(slot, next, &after);
+    rows_set(map, &after, number);
+    store_seq(&slot->filters_cur, ((current >> 1) + 1) << 1 | next);
+    rows_clear(map, &before, &after, number);
+}
+
+void slot_set_filters(const struct bus *bus, uint32_t number, const struct can_filter *filters, uint32_t count)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+
+    slot_lock(slot);
+    replace_filters(bus, number, filters, count);
+    slot_unlock(slot);
+}
+
+uint32_t slot_get_filters(const struct bus *bus, uint32_t number, struct can_filter *out)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+    uint32_t count;
+
+    slot_lock(slot);
+    const struct slot_filters *list = &slot->filters[load_relaxed(&slot->filters_cur) & 1];
+    count = load_relaxed(&list->count);
+    if (count > FILTERS_MAX)
+        count = FILTERS_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        out[i].can_id = load_relaxed(&list->entry[i].id);
+        out[i].can_mask = load_relaxed(&list->entry[i].mask);
+    }
+    slot_unlock(slot);
+    return count;
+}
+
+void slot_set_err_mask(const struct bus *bus, uint32_t number, uint32_t mask)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+    struct rows before, after;
+
+    slot_lock(slot);
+    rows_read(slot, load_relaxed(&slot->filters_cur), &before);
+    store_relaxed(&slot->err_mask, mask);
+    rows_read(slot, load_relaxed(&slot->filters_cur), &after);
+    rows_set(bound_map(bus, slot), &after, number);
+    rows_clear(bound_map(bus, slot), &before, &after, number);
+    slot_unlock(slot);
+}
+
+void slot_update_rx_flags(const struct bus *bus, uint32_t number)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+    static const struct { uint8_t option, flag; } table[] = {
+        { OPT_RECV_OWN, RX_OWN }, { OPT_FD, RX_FD }, { OPT_XL, RX_XL }, { OPT_JOIN, RX_JOIN },
+        { OPT_TIMESTAMP, RX_TIME }, { OPT_TIMESTAMPING, RX_TIME },
+    };
+    uint32_t flags = (load_relaxed(&slot->bound) ? RX_OPEN : 0) | (load_relaxed(&slot->stamp_on) ? RX_TIME : 0) |
+                     (load_relaxed(&slot->rx_flags) & RX_BPF);
+
+    for (unsigned i = 0; i < sizeof(table) / sizeof(*table); i++)
+        if (load_relaxed(&slot->option[table[i].option]))
+            flags |= table[i].flag;
+    store_seq(&slot->rx_flags, flags);
+}
+
+/* ---- binding ---- */
+
+/* Under the lock. */
+static void move_to(const struct bus *bus, uint32_t number, uint32_t index, uint32_t ifindex)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+    struct imap *old = bound_map(bus, slot), *new = &bus->data->map[index];
+    struct rows rows;
+
+    rows_read(slot, load_relaxed(&slot->filters_cur), &rows);
+    rows_set(new, &rows, number);
+    store_seq(&slot->link, index);
+    store_seq(&slot->ifindex, ifindex);
+    store_seq(&slot->bound, 1);
+    slot_update_rx_flags(bus, number);
+    if (old != new)
+        rows_clear(old, &rows, NULL, number);
+}
+
+void slot_bind(const struct bus *bus, uint32_t number, uint32_t index, uint32_t ifindex)
+{
+    slot_lock(slot_at(bus, number));
+    move_to(bus, number, index, ifindex);
+    slot_unlock(slot_at(bus, number));
+}
+
+/* Under the lock: leaves every map; the filter list stays as it is. */
+static void leave(const struct bus *bus, uint32_t number)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+    struct imap *map = bound_map(bus, slot);
+    struct rows rows;
+
+    store_seq(&slot->rx_flags, 0);
+    for (uint32_t which = 0; which < 2; which++) { /* a killed owner may have announced either list */
+        rows_read(slot, which, &rows);
+        rows_clear(map, &rows, NULL, number);
+    }
+    if (map)
+        imap_clear(map, IMAP_ROW_ERROR, number);
+    store_seq(&slot->bound, 0);
+    store_seq(&slot->ifindex, 0);
+}
+
+static bool is_bound_to(const struct bus *bus, uint32_t number, uint32_t index, uint32_t ifindex)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+
+    return life_state(load_acquire(&bus->data->life[number])) == SLOT_OPEN && load_acquire(&slot->bound) &&
+           load_relaxed(&slot->link) == index && load_relaxed(&slot->ifindex) == ifindex;
+}
+
+void slot_link_down(const struct bus *bus, uint32_t index, uint32_t ifindex, bool gone, int fd)
+{
+    uint32_t high = load_acquire(&bus->data->slots_high);
+
+    for (uint32_t number = 0; number < high && number < SOCKETS_MAX; number++) {
+        struct bus_slot *slot = slot_at(bus, number);
+        if (!is_bound_to(bus, number, index, ifindex))
+            continue;
+        if (gone) {
+            slot_lock(slot);
+            leave(bus, number);
+            replace_filters(bus, number, NULL, 0);
+            slot_unlock(slot);
+        }
+        store_seq(&slot->error, gone ? ENODEV : ENETDOWN);
+        wake_notify(bus, number, fd);
+    }
+}
+
+/* ---- life ---- */
+
+static void raise_high(struct data *data, uint32_t high)
+{
+    uint32_t seen = load_acquire(&data->slots_high);
+    while (seen < high && !cas32(&data->slots_high, seen, high))
+        seen = load_acquire(&data->slots_high);
+}
+
+int slot_claim(const struct bus *bus, uint32_t *gen)
+{
+    for (uint32_t number = 0; number < SOCKETS_MAX; number++) {
+        uint32_t life = load_acquire(&bus->data->life[number]), fresh = (life_gen(life) + 1) & 0x3fffffffu;
+        if (life_state(life) != SLOT_FREE || !cas32(&bus->data->life[number], life, life_make(fresh, SLOT_CLAIMED)))
+            continue;
+        raise_high(bus->data, number + 1);
+        store_seq(&slot_at(bus, number)->gen, fresh);
+        *gen = fresh;
+        return (int)number;
+    }
+    return -ENFILE;
+}
+
+static void reset_options(struct bus_slot *slot)
+{
+    static const struct { uint8_t option; uint32_t value; } defaults[] = {
+        { OPT_LOOPBACK, 1 }, { OPT_RCVBUF, DEFAULT_BUFFER }, { OPT_SNDBUF, DEFAULT_BUFFER }, { OPT_RCVLOWAT, 1 },
+        { OPT_INCOMING_CPU, UINT32_MAX },
+    };
+
+    for (unsigned i = 0; i < OPT_COUNT; i++)
+        store_relaxed(&slot->option[i], 0);
+    for (unsigned i = 0; i < sizeof(defaults) / sizeof(*defaults); i++)
+        store_relaxed(&slot->option[defaults[i].option], defaults[i].value);
+}
+
+static void empty_ring(const struct bus *bus, uint32_t number)
+{
+    struct ring_item item;
+    for (unsigned i = 0; i < 2 * RING_SLOTS && ring_pop(bus, number, &item); i++)
+        ;
+    store_relaxed(&bus->data->ring[number].drops, 0);
+    store_seq(&bus->data->ring[number].armed, ((load_relaxed(&bus->data->ring[number].armed) & ~3u) + 4) | WAKE_ARMED);
+}
+
+void slot_open(const struct bus *bus, uint32_t number)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+    static const struct can_filter everything = { 0, 0 };
+
+    store_relaxed(&slot->rx_flags, 0);
+    store_relaxed(&slot->bound, 0);
+    store_relaxed(&slot->ifindex, 0);
+    store_relaxed(&slot->link, LINKS_MAX);
+    store_relaxed(&slot->err_mask, 0);
+    store_relaxed(&slot->rx_limit, 0);
+    store_relaxed(&slot->error, 0);
+    store_relaxed(&slot->stamp_ns, 0);
+    store_relaxed(&slot->stamp_on, 0);
+    store_relaxed(&slot->tx_id, 0);
+    store_relaxed(&slot->rx_frames, 0);
+    store_relaxed(&slot->tx_frames, 0);
+    store_relaxed(&slot->lock, 0);
+    store_relaxed(&slot->owner_pid, (uint32_t)sys_call6(SYS_getpid, 0, 0, 0, 0, 0, 0));
+    store_relaxed(&slot->owner_uid, (uint32_t)sys_call6(SYS_getuid, 0, 0, 0, 0, 0, 0));
+    reset_options(slot);
+    empty_ring(bus, number);
+    replace_filters(bus, number, &everything, 1);
+    store_seq(&bus->data->life[number], life_make(load_relaxed(&slot->gen), SLOT_OPEN));
+}
+
+/* ENDING(gen) -> FREE(gen). */
+static void finish(const struct bus *bus, uint32_t number, uint32_t gen)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+    struct sockaddr_un address;
+
+    slot_lock(slot);
+    leave(bus, number);
+    slot_unlock(slot);
+    if (wake_address(bus, number, gen, &address) > 0)
+        sys_call(SYS_unlinkat, AT_FDCWD, address.sun_path, 0);
+    cas32(&bus->data->life[number], life_make(gen, SLOT_ENDING), life_make(gen, SLOT_FREE));
+}
+
+void slot_end(const struct bus *bus, uint32_t number, uint32_t gen)
+{
+    atomic_u32 *life = &bus->data->life[number];
+    uint32_t word = load_acquire(life);
+
+    if (life_gen(word) != gen || (life_state(word) != SLOT_OPEN && life_state(word) != SLOT_CLAIMED))
+        return;
+    if (cas32(life, word, life_make(gen, SLOT_ENDING)))
+        finish(bus, number, gen);
+}
+
+unsigned slot_sweep(const struct bus *bus, uint32_t *stale)
+{
+    uint32_t high = load_acquire(&bus->data->slots_high);
+    unsigned freed = 0;
+
+    for (uint32_t number = 0; number < high && number < SOCKETS_MAX; number++) {
+        uint32_t life = load_acquire(&bus->data->life[number]), gen = life_gen(life);
+        bool unchanged = stale[number] == life;
+
+        stale[number] = life;
+        if (life_state(life) == SLOT_FREE || (life_state(life) != SLOT_OPEN && !unchanged) ||
+            (life_state(life) != SLOT_ENDING && wake_alive(bus, number, gen)))
+            continue;
+        if (life_state(life) == SLOT_ENDING)
+            finish(bus, number, gen);
+        else
+            slot_end(bus, number, gen);
+        freed++;
+    }
+    return freed;
+}

@@ -1,0 +1,127 @@
+/* bus/wake.c - tokens: how a descriptor becomes readable.
+ *
+ * ring.armed has three states, with a generation that each arming changes:
+ *   ARMED(g)   the ring was seen empty and no token is under way; the next event must send one. Set by a reader.
+ *   SENDING(g) a producer took that duty and is sending. It goes on to SENT(g).
+ *   SENT(g)    a token is in the socket's queue (or was just read by a reader that is about to arm).
+ * A producer that dies between ARMED and the sending leaves SENDING(g): the next producer that meets the same SENDING(g) twice
+ * sends in its place; a reader that meets it takes whatever token there is, arms anew and looks again. So a token may be one
+ * too many, never one too few.
+ *
+ * Pairing (all sequentially consistent): producer stores READY into the record, then loads armed; reader stores ARMED, then
+ * loads the record. One of them sees the other. */
+#include "bus/wake.h"
+#include "bus/ring.h"
+#include "base/sys.h"
+#include <errno.h>
+
+#define SENDING_SPINS 300
+
+static unsigned decimal(char *out, uint32_t value)
+{
+    char digits[10];
+    unsigned count = 0, i;
+
+    do
+        digits[count++] = (char)('0' + value % 10);
+    while (value /= 10);
+    for (i = 0; i < count; i++)
+        out[i] = digits[count - 1 - i];
+    return count;
+}
+
+int wake_address(const struct bus *bus, uint32_t slot, uint32_t gen, struct sockaddr_un *out)
+{
+    char *at = out->sun_path;
+
+    if (bus->dir_size + sizeof("/s/8191.4294967295") > sizeof(out->sun_path))
+        return -ENAMETOOLONG;
+    out->sun_family = AF_UNIX;
+    __builtin_memcpy(at, bus->dir, bus->dir_size);
+    at += bus->dir_size;
+    __builtin_memcpy(at, "/s/", 3);
+    at += 3;
+    at += decimal(at, slot);
+    *at++ = '.';
+    at += decimal(at, gen);
+    *at++ = 0;
+    return (int)(at - (char *)out);
+}
+
+static int send_token(const struct bus *bus, uint32_t slot, int fd)
+{
+    struct sockaddr_un address;
+    int size = wake_address(bus, slot, load_acquire(&bus->data->slot[slot].gen), &address);
+    long sent;
+
+    if (size < 0)
+        return size;
+    sent = sys_call(SYS_sendto, fd, "w", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &address, size);
+    return sent == -ECONNREFUSED || sent == -ENOENT ? -ECONNREFUSED : 0; /* a full queue holds tokens enough */
+}
+
+/* SENDING word that this process met last, per receiver: only a hint when to step in. */
+static atomic_u32 last_sending[SOCKETS_MAX];
+
+int wake_notify(const struct bus *bus, uint32_t slot, int fd)
+{
+    atomic_u32 *armed = &bus->data->ring[slot].armed;
+    uint32_t word = load_seq(armed), sending = (word & ~3u) | WAKE_SENDING;
+    int result;
+
+    if (likely((word & 3) == WAKE_SENT))
+        return 0;
+    if ((word & 3) == WAKE_ARMED && !cas32(armed, word, sending))
+        return 0; /* somebody else sends */
+    if (word == sending && load_relaxed(&last_sending[slot]) != word) {
+        store_relaxed(&last_sending[slot], word);
+        return 0;
+    }
+    result = send_token(bus, slot, fd);
+    cas32(armed, sending, (sending & ~3u) | WAKE_SENT);
+    return result;
+}
+
+bool wake_pending(const struct bus *bus, uint32_t slot)
+{
+    return load_seq(&bus->data->slot[slot].error) || !ring_empty(bus, slot);
+}
+
+bool wake_settle(const struct bus *bus, uint32_t slot, int fd)
+{
+    atomic_u32 *armed = &bus->data->ring[slot].armed;
+    uint32_t word, fresh;
+    char tokens[8];
+
+    for (unsigned i = 0; i < SENDING_SPINS && (load_seq(armed) & 3) == WAKE_SENDING; i++)
+        cpu_relax();
+    do {
+        word = load_seq(armed);
+        while (sys_call(SYS_recvfrom, fd, tokens, sizeof(tokens), MSG_DONTWAIT, NULL, NULL) > 0)
+            ;
+        fresh = ((word & ~3u) + 4) | WAKE_ARMED;
+    } while (!cas32(armed, word, fresh));
+    if (!wake_pending(bus, slot))
+        return true;
+    if (cas32(armed, fresh, (fresh & ~3u) | WAKE_SENDING)) {
+        send_token(bus, slot, fd);
+        cas32(armed, (fresh & ~3u) | WAKE_SENDING, (fresh & ~3u) | WAKE_SENT);
+    }
+    return false;
+}
+
+bool wake_alive(const struct bus *bus, uint32_t slot, uint32_t gen)
+{
+    struct sockaddr_un address;
+    int size = wake_address(bus, slot, gen, &address);
+    long fd, result;
+
+    if (size < 0)
+        return true;
+    fd = sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return true; /* cannot tell: never call a living socket dead */
+    result = sys_call(SYS_connect, fd, &address, size);
+    sys_call(SYS_close, fd);
+    return result != -ECONNREFUSED && result != -ENOENT;
+}
