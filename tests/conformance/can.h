@@ -24,15 +24,9 @@
 #define QUIET_MS 5    /* for something that must not; local delivery is finished when the send returns */
 
 /* The two interfaces which are up with MTU 72 when a program starts, and are left so. */
-static inline const char *if_a(void)
-{
-    return getenv("CAN_IF0") ? getenv("CAN_IF0") : "vcan0";
-}
+static inline const char *if_a(void) { return getenv("CAN_IF0") ? getenv("CAN_IF0") : "vcan0"; }
 
-static inline const char *if_b(void)
-{
-    return getenv("CAN_IF1") ? getenv("CAN_IF1") : "vcan1";
-}
+static inline const char *if_b(void) { return getenv("CAN_IF1") ? getenv("CAN_IF1") : "vcan1"; }
 
 static inline int index_of(const char *name)
 {
@@ -59,10 +53,7 @@ static inline int bind_index(int fd, int index)
     return bind(fd, (struct sockaddr *)&a, sizeof(a));
 }
 
-static inline int raw_new(void)
-{
-    return OK(socket(PF_CAN, SOCK_RAW, CAN_RAW));
-}
+static inline int raw_new(void) { return OK(socket(PF_CAN, SOCK_RAW, CAN_RAW)); }
 
 /* A non-blocking CAN_RAW socket bound to an interface index; 0 is "any". */
 static inline int raw_bound(int index)
@@ -73,25 +64,13 @@ static inline int raw_bound(int index)
     return fd;
 }
 
-static inline int raw_a(void)
-{
-    return raw_bound(index_of(if_a()));
-}
+static inline int raw_a(void) { return raw_bound(index_of(if_a())); }
 
-static inline int raw_b(void)
-{
-    return raw_bound(index_of(if_b()));
-}
+static inline int raw_b(void) { return raw_bound(index_of(if_b())); }
 
-static inline int raw_any(void)
-{
-    return raw_bound(0);
-}
+static inline int raw_any(void) { return raw_bound(0); }
 
-static inline void block(int fd)
-{
-    OK(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK));
-}
+static inline void block(int fd) { OK(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK)); }
 
 static inline void raw_set(int fd, int option, int value)
 {
@@ -136,10 +115,7 @@ static inline void filter2(int fd, canid_t id1, canid_t mask1, canid_t id2, cani
     OK(setsockopt(fd, SOL_CAN_RAW, CAN_RAW_FILTER, f, sizeof(f)));
 }
 
-static inline void filter0(int fd)
-{
-    OK(setsockopt(fd, SOL_CAN_RAW, CAN_RAW_FILTER, NULL, 0));
-}
+static inline void filter0(int fd) { OK(setsockopt(fd, SOL_CAN_RAW, CAN_RAW_FILTER, NULL, 0)); }
 
 static inline struct can_frame frame_of(canid_t id, int len)
 {

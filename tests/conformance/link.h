@@ -176,20 +176,11 @@ static inline int link_rename(int index, const char *name)
     return link_talk(&r);
 }
 
-static inline void LINK_UP(int index)
-{
-    CHECK_EQ(link_flags(index, IFF_UP, IFF_UP), 0);
-}
+static inline void LINK_UP(int index) { CHECK_EQ(link_flags(index, IFF_UP, IFF_UP), 0); }
 
-static inline void LINK_DOWN(int index)
-{
-    CHECK_EQ(link_flags(index, 0, IFF_UP), 0);
-}
+static inline void LINK_DOWN(int index) { CHECK_EQ(link_flags(index, 0, IFF_UP), 0); }
 
-static inline void LINK_DELETE(int index)
-{
-    CHECK_EQ(link_delete(index), 0);
-}
+static inline void LINK_DELETE(int index) { CHECK_EQ(link_delete(index), 0); }
 
 /* A new vcan, down; skips the test for users who may not create one. */
 static inline int VCAN_NAMED(char name[IFNAMSIZ], int mtu)
@@ -219,10 +210,7 @@ static inline int VCAN_UP_MTU(int mtu)
     return index;
 }
 
-static inline int VCAN_UP(void)
-{
-    return VCAN_UP_MTU(0);
-}
+static inline int VCAN_UP(void) { return VCAN_UP_MTU(0); }
 
 /* A pair of vxcan ends, both up. */
 static inline void VXCAN_UP(int *index, int *peer)

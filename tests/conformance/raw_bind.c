@@ -77,10 +77,7 @@ TEST(bind_address_across_an_unreadable_page_is_efault)
     OK(bind_as(fd, p + 4096 - 8, 8));
 }
 
-TEST(bind_null_with_short_length_is_einval)
-{
-    CHECK_ERRNO(bind_as(raw_new(), NULL, 0), EINVAL);
-}
+TEST(bind_null_with_short_length_is_einval) { CHECK_ERRNO(bind_as(raw_new(), NULL, 0), EINVAL); }
 
 TEST(bind_wrong_family_is_einval)
 {
@@ -104,10 +101,7 @@ TEST(bind_unknown_index_is_enodev)
     CHECK_ERRNO(bind_index(fd, INT32_MAX), ENODEV);
 }
 
-TEST(bind_other_device_type_is_enodev)
-{
-    CHECK_ERRNO(bind_index(raw_new(), index_of("lo")), ENODEV);
-}
+TEST(bind_other_device_type_is_enodev) { CHECK_ERRNO(bind_index(raw_new(), index_of("lo")), ENODEV); }
 
 TEST(bind_device_receives_only_from_it)
 {

@@ -117,15 +117,9 @@ TEST(send_len8_dlc_of_any_value_passes)
     }
 }
 
-TEST(send_unbound_is_enxio)
-{
-    CHECK_ERRNO(send_as(raw_new(), NULL, 0), ENXIO);
-}
+TEST(send_unbound_is_enxio) { CHECK_ERRNO(send_as(raw_new(), NULL, 0), ENXIO); }
 
-TEST(send_bound_to_any_is_enxio)
-{
-    CHECK_ERRNO(send_as(raw_any(), NULL, 0), ENXIO);
-}
+TEST(send_bound_to_any_is_enxio) { CHECK_ERRNO(send_as(raw_any(), NULL, 0), ENXIO); }
 
 TEST(sendto_unknown_index_is_enxio)
 {
@@ -135,15 +129,9 @@ TEST(sendto_unknown_index_is_enxio)
     CHECK_ERRNO(put_to(fd, -1, 1), ENXIO);
 }
 
-TEST(sendto_index_0_is_enxio_even_when_bound)
-{
-    CHECK_ERRNO(put_to(raw_a(), 0, 1), ENXIO);
-}
+TEST(sendto_index_0_is_enxio_even_when_bound) { CHECK_ERRNO(put_to(raw_a(), 0, 1), ENXIO); }
 
-TEST(sendto_other_device_type_is_eperm)
-{
-    CHECK_ERRNO(put_to(raw_any(), index_of("lo"), 1), EPERM);
-}
+TEST(sendto_other_device_type_is_eperm) { CHECK_ERRNO(put_to(raw_any(), index_of("lo"), 1), EPERM); }
 
 TEST(sendto_works_unbound)
 {
@@ -201,10 +189,7 @@ TEST(sendto_address_length_out_of_range_is_einval)
     CHECK_ERRNO(send_as(fd, &a, -1), EINVAL);
 }
 
-TEST(sendto_null_address_with_length_uses_the_binding)
-{
-    CHECK_EQ(send_as(raw_a(), NULL, 24), 16);
-}
+TEST(sendto_null_address_with_length_uses_the_binding) { CHECK_EQ(send_as(raw_a(), NULL, 24), 16); }
 
 TEST(sendto_wrong_family_is_einval)
 {
@@ -250,10 +235,7 @@ TEST(send_frame_across_an_unreadable_page_is_efault)
     CHECK_EQ(write(fd, p + 4096 - 16, 16), 16);
 }
 
-TEST(send_size_is_checked_before_pointer)
-{
-    CHECK_ERRNO(write(raw_a(), bad_pointer, 12), EINVAL);
-}
+TEST(send_size_is_checked_before_pointer) { CHECK_ERRNO(write(raw_a(), bad_pointer, 12), EINVAL); }
 
 TEST(send_pointer_is_checked_before_kind)
 {
@@ -312,10 +294,7 @@ TEST(send_size_and_address_errors_keep_a_pending_error)
     CHECK_EQ(sol_get(fd, SO_ERROR), ENETDOWN);
 }
 
-TEST(send_to_a_device_that_is_down_is_enetdown)
-{
-    CHECK_ERRNO(put_to(raw_new(), VCAN_DOWN(), 1), ENETDOWN);
-}
+TEST(send_to_a_device_that_is_down_is_enetdown) { CHECK_ERRNO(put_to(raw_new(), VCAN_DOWN(), 1), ENETDOWN); }
 
 TEST(send_ignores_unusual_flags)
 {

@@ -4,15 +4,9 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
-static int can_socket(int type, int protocol)
-{
-    return socket(PF_CAN, type, protocol);
-}
+static int can_socket(int type, int protocol) { return socket(PF_CAN, type, protocol); }
 
-TEST(socket_raw_opens)
-{
-    OK(can_socket(SOCK_RAW, CAN_RAW));
-}
+TEST(socket_raw_opens) { OK(can_socket(SOCK_RAW, CAN_RAW)); }
 
 TEST(socket_wrong_type_is_eprototype)
 {
@@ -80,10 +74,7 @@ TEST(socket_cloexec_flag_is_honoured)
     CHECK_EQ(fcntl(OK(can_socket(SOCK_RAW, CAN_RAW)), F_GETFD), 0);
 }
 
-TEST(socket_is_opened_read_write)
-{
-    CHECK_EQ(fcntl(raw_new(), F_GETFL) & O_ACCMODE, O_RDWR);
-}
+TEST(socket_is_opened_read_write) { CHECK_EQ(fcntl(raw_new(), F_GETFL) & O_ACCMODE, O_RDWR); }
 
 TEST(socket_takes_the_lowest_free_descriptor)
 {
@@ -150,10 +141,7 @@ TEST(socket_options_tell_domain_type_and_no_protocol)
     CHECK_EQ(sol_get(fd, SO_ERROR), 0);
 }
 
-TEST(socket_isfdtype_is_a_socket)
-{
-    CHECK_EQ(isfdtype(raw_new(), S_IFSOCK), 1);
-}
+TEST(socket_isfdtype_is_a_socket) { CHECK_EQ(isfdtype(raw_new(), S_IFSOCK), 1); }
 
 TEST(connect_is_eopnotsupp)
 {
@@ -185,10 +173,7 @@ TEST(listen_and_accept_are_eopnotsupp)
     CHECK_ERRNO(accept4(fd, NULL, NULL, SOCK_CLOEXEC), EOPNOTSUPP);
 }
 
-TEST(accept4_with_unknown_flags_is_einval)
-{
-    CHECK_ERRNO(accept4(raw_a(), NULL, NULL, 1), EINVAL);
-}
+TEST(accept4_with_unknown_flags_is_einval) { CHECK_ERRNO(accept4(raw_a(), NULL, NULL, 1), EINVAL); }
 
 TEST(shutdown_is_eopnotsupp)
 {

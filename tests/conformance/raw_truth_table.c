@@ -63,10 +63,7 @@ static void check_row(canid_t id, canid_t mask, unsigned want)
 }
 
 #define ROW(name, id, mask, want)                                                                            \
-    TEST(name)                                                                                               \
-    {                                                                                                        \
-        check_row(id, mask, want);                                                                           \
-    }
+    TEST(name) { check_row(id, mask, want); }
 
 ROW(filter_sff_mask_matches_low_bits_of_any_format, 0x123, 0x7FF, S123 | S123R | E123 | E123R | E1000123 | X)
 ROW(filter_sff_id_with_eff_in_mask_excludes_eff, 0x123, 0x800007FF, S123 | S123R | X)
