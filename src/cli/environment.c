@@ -1,0 +1,191 @@
+/* cli/environment.c - finding our own parts, and the environment variables that make a process a member of
+ * an instance.
+ *
+ *   LD_PRELOAD        the library, before what is there already
+ *   POCKETCAN_DIR     the instance
+ *   PATH              the shims (modprobe, sudo) first
+ *   MODPROBE_OPTIONS  -C DIR/modprobe.conf, for the real modprobe under the real sudo, and then what kmod
+ * reads otherwise:
+ *                     -C replaces its whole configuration */
+#include "cli/environment.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "config.h"
+
+#define LIBRARY "libpocketcan.so"
+
+static const char *const modprobe_dirs[] = { "/etc/modprobe.d", "/run/modprobe.d",
+                                             "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d",
+                                             "/lib/modprobe.d" };
+
+/* ---- our parts
+ * ------------------------------------------------------------------------------------------------ */
+
+/* The directory this binary lies in. */
+static int own_dir(char path[CLI_PATH_SIZE])
+{
+    ssize_t size = readlink("/proc/self/exe", path, CLI_PATH_SIZE - 1);
+    if (size > 0)
+        path[size] = 0;
+    else if (!realpath((const char *)getauxval(AT_EXECFN), path))
+        return -errno;
+    char *slash = strrchr(path, '/');
+    if (!slash) return -ENOENT;
+    *slash = 0;
+    return 0;
+}
+
+static bool join(char path[CLI_PATH_SIZE], const char *dir, const char *name)
+{
+    int size = snprintf(path, CLI_PATH_SIZE, "%s/%s", dir, name);
+    return size > 0 && size < (int)CLI_PATH_SIZE;
+}
+
+/* `name` beside the binary, or in `installed`. The installed tree may have been moved: then below the
+ * binary's own prefix. */
+static int find_part(char path[CLI_PATH_SIZE], const char *name, const char *installed)
+{
+    char dir[CLI_PATH_SIZE];
+
+    if (own_dir(dir) == 0 && join(path, dir, name) && access(path, R_OK) == 0) return 0;
+    if (join(path, installed, name) && access(path, R_OK) == 0) return 0;
+    fprintf(stderr, "pocketcan: cannot find %s beside the program or in %s: build or install it again\n",
+            name, installed);
+    return -ENOENT;
+}
+
+int environment_library(char path[CLI_PATH_SIZE])
+{
+    int error = find_part(path, LIBRARY, POCKETCAN_LIBDIR);
+    if (!error && strpbrk(path, " :")) {
+        fprintf(stderr, "pocketcan: LD_PRELOAD cannot name %s: move it to a path without space and colon\n",
+                path);
+        error = -EINVAL;
+    }
+    return error;
+}
+
+int environment_shims(char path[CLI_PATH_SIZE])
+{
+    char dir[CLI_PATH_SIZE];
+
+    if (own_dir(dir) == 0 && join(path, dir, "shims") && access(path, X_OK) == 0) return 0;
+    snprintf(path, CLI_PATH_SIZE, "%s", POCKETCAN_LIBEXECDIR);
+    return access(path, X_OK) == 0 ? 0 : -ENOENT;
+}
+
+/* ---- variables
+ * ------------------------------------------------------------------------------------------------ */
+
+/* Is `item` one of the items of `list`? Nothing is empty but the empty list. */
+static bool has_item(const char *list, const char *separators, const char *item)
+{
+    size_t size = strlen(item);
+
+    while (*list) {
+        size_t here = strcspn(list, separators);
+        if (here == size && !memcmp(list, item, size)) return true;
+        list += here;
+        list += *list ? 1 : 0;
+    }
+    return false;
+}
+
+/* Puts `item` before the value of variable `name`, unless it is in there. */
+static int prepend(const char *name, const char *separators, const char *item, const char *fallback)
+{
+    const char *old = getenv(name);
+    char *value;
+
+    if (!old) old = fallback;
+    if (has_item(old, separators, item)) return 0;
+    if (asprintf(&value, "%s%.1s%s", item, *old ? separators : "", old) < 0) return -ENOMEM;
+    int error = setenv(name, value, 1) < 0 ? -errno : 0;
+    free(value);
+    return error;
+}
+
+/* The previous value is kept unless it is one of ours, of this or another instance. */
+static int set_modprobe_options(const char *dir)
+{
+    const char *old = getenv("MODPROBE_OPTIONS");
+    char value[CLI_PATH_SIZE];
+    int size = snprintf(value, sizeof(value), "-C %s/modprobe.conf", dir);
+
+    if (strpbrk(dir, " \t\"'")) /* modprobe would split it */
+        return 0;
+    for (unsigned i = 0; i < sizeof(modprobe_dirs) / sizeof(modprobe_dirs[0]); i++)
+        if (access(modprobe_dirs[i], R_OK) == 0)
+            size += snprintf(value + size, sizeof(value) - (size_t)size, " -C %s", modprobe_dirs[i]);
+    if (old && !strstr(old, "/modprobe.conf -C "))
+        snprintf(value + size, sizeof(value) - (size_t)size, " %.1024s", old);
+    return setenv("MODPROBE_OPTIONS", value, 1) < 0 ? -errno : 0;
+}
+
+int environment_enter(const char *dir)
+{
+    char library[CLI_PATH_SIZE], shims[CLI_PATH_SIZE];
+
+    int error = environment_library(library);
+    if (error) return error;
+    error = prepend("LD_PRELOAD", ": ", library, "");
+    if (!error && setenv("POCKETCAN_DIR", dir, 1) < 0) error = -errno;
+    if (!error && environment_shims(shims) == 0)
+        error = prepend("PATH", ":", shims, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    if (!error) error = set_modprobe_options(dir);
+    if (error) fprintf(stderr, "pocketcan: cannot set the environment: %s\n", strerror(-error));
+    return error;
+}
+
+/* ---- other programs
+ * ------------------------------------------------------------------------------------------- */
+
+static bool is_ourselves(const char *path)
+{
+    struct stat self, other;
+    return stat("/proc/self/exe", &self) == 0 && stat(path, &other) == 0 && self.st_ino == other.st_ino &&
+           self.st_dev == other.st_dev;
+}
+
+/* 0: can be executed. -EACCES: is there, but cannot. -ENOENT: not there, or a shim. */
+static int look_at(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0) return errno == EACCES ? -EACCES : -ENOENT;
+    if (is_ourselves(path)) return -ENOENT;
+    return S_ISREG(st.st_mode) && access(path, X_OK) == 0 ? 0 : -EACCES;
+}
+
+static int find_in(const char *dirs, const char *name, char path[CLI_PATH_SIZE])
+{
+    int error = -ENOENT;
+
+    while (*dirs) {
+        int size = (int)strcspn(dirs, ":");
+        int length = snprintf(path, CLI_PATH_SIZE, "%.*s/%s", size ? size : 1, size ? dirs : ".", name);
+        int found = length < (int)CLI_PATH_SIZE ? look_at(path) : -ENOENT;
+        if (found == 0) return 0;
+        if (found == -EACCES) error = -EACCES;
+        dirs += size;
+        dirs += *dirs ? 1 : 0;
+    }
+    return error;
+}
+
+int environment_find(const char *name, char path[CLI_PATH_SIZE])
+{
+    const char *dirs = getenv("PATH");
+    if (strchr(name, '/')) {
+        snprintf(path, CLI_PATH_SIZE, "%s", name);
+        return look_at(path);
+    }
+    int error = find_in(dirs ? dirs : "/usr/local/bin:/usr/bin:/bin", name, path);
+    return error ? find_in("/usr/local/sbin:/usr/sbin:/sbin", name, path) : 0;
+}

@@ -1,0 +1,22 @@
+/* cli/environment.h - what a program must have in its environment to be inside an instance. */
+#ifndef CLI_ENVIRONMENT_H
+#define CLI_ENVIRONMENT_H
+
+#include <stddef.h>
+
+#define CLI_PATH_SIZE 4096u
+
+/* Absolute paths of our parts: beside the running binary when it was not installed, else where they are
+ * installed. Return 0, or -errno after printing one line when the part is missing. */
+int environment_library(char path[CLI_PATH_SIZE]);
+int environment_shims(char path[CLI_PATH_SIZE]);
+
+/* Puts LD_PRELOAD, POCKETCAN_DIR, PATH and MODPROBE_OPTIONS for the instance in `dir` into this process's
+ * environment; twice is as good as once. Returns 0, or -errno after printing one line. */
+int environment_enter(const char *dir);
+
+/* The executable file that `name` stands for in PATH and, failing that, in the sbin directories, but never
+ * one of our shims. Returns 0, -ENOENT, or -EACCES when only a file that cannot be executed was found. */
+int environment_find(const char *name, char path[CLI_PATH_SIZE]);
+
+#endif

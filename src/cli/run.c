@@ -1,0 +1,81 @@
+/* cli/run.c - `pocketcan run`: a command inside an instance.
+ *
+ * A private instance ends when our end of its life pipe is closed: when the command is over, or when we
+ * are killed. We wait until it is gone, so that nothing of it is left when we return. */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli/child.h"
+#include "cli/commands.h"
+#include "cli/environment.h"
+#include "cli/link.h"
+#include "daemon/start.h"
+
+struct run_options {
+    bool private;
+    struct option_list links;
+};
+
+static const struct cli_option options[] = {
+    { "private", 'p', OPTION_FLAG, NULL, offsetof(struct run_options, private),
+      "use an instance of its own, which ends with CMD" },
+    { "link", 'l', OPTION_LIST, "NAME", offsetof(struct run_options, links),
+      "make the vcan interface NAME and raise it first" },
+    { "help", 'h', OPTION_HELP, NULL, 0, "show this help" },
+    { NULL },
+};
+
+static int run_inside(const struct run_options *run, const struct instance *instance, char *const argv[])
+{
+    for (unsigned i = 0; i < run->links.count; i++)
+        if (link_make(instance->dir, run->links.value[i])) return EXIT_FAILURE;
+    if (environment_enter(instance->dir)) return EXIT_FAILURE;
+    child_warn_unreachable(argv[0]);
+    return child_run(argv, run->private);
+}
+
+/* Waits until the private daemon is gone; removes its files when it was killed and could not. */
+static void end_private(const struct instance *instance, int life_fd)
+{
+    close(life_fd);
+    int lock_fd = instance_lock_daemon(instance, INSTANCE_WAIT_MS, false);
+    if (lock_fd >= 0) {
+        instance_remove(instance);
+        close(lock_fd);
+    }
+}
+
+static int run_main(const struct cli_command *command, int argc, char *argv[])
+{
+    struct run_options run = { 0 };
+    struct instance instance;
+    const char *shell = getenv("SHELL");
+    char *shell_argv[] = { (char *)(uintptr_t)(shell && shell[0] ? shell : "/bin/sh"), NULL };
+    int life_fd = -1, error;
+
+    int rest = options_parse(command, argc, argv, &run);
+    if (rest < 0) return -1 - rest;
+    error = run.private ? daemon_start_private(&instance, &life_fd) : instance_locate(&instance);
+    if (!error && !run.private) error = daemon_start(&instance, NULL);
+    if (error) {
+        fprintf(stderr, "pocketcan: %s\n", instance.why);
+        return EXIT_FAILURE;
+    }
+    int status = run_inside(&run, &instance, rest < argc ? argv + rest : shell_argv);
+    if (run.private) end_private(&instance, life_fd);
+    return status;
+}
+
+const struct cli_command cli_run = {
+    .name = "run",
+    .synopsis = "[--private] [--link NAME]... [--] [CMD ARGS...]",
+    .summary = "Runs CMD, or a shell, inside an instance, which is started if needed.",
+    .text = "Exits with CMD's status, or with 128 + the signal that ended it; 127 when CMD is not found, 126 "
+            "when it\n"
+            "cannot be executed.\n",
+    .options = options,
+    .has_rest = true,
+    .run = run_main,
+};

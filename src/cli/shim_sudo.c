@@ -1,0 +1,230 @@
+/* cli/shim_sudo.c - `sudo` inside an instance: the command stays inside.
+ *
+ * The real sudo drops LD_PRELOAD and most of the environment. It takes VAR=value before the command,
+ * though, and there we name what makes a process a member of the instance. When there is no sudo, or we
+ * are root already, the command is run as it is.
+ *
+ * A policy may forbid to set variables (a rule without SETENV or ALL). Then sudo has refused and run
+ * nothing; we say why, and commands that need no root inside an instance are run without it. That this was
+ * the reason is found out by asking sudo again for `true`, because its exit status 1 alone may be the
+ * command's own. */
+#include "cli/commands.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "cli/child.h"
+#include "cli/environment.h"
+
+#define VARIABLES_MAX 4
+
+static const char *const variables[VARIABLES_MAX] = { "LD_PRELOAD", "POCKETCAN_DIR", "MODPROBE_OPTIONS",
+                                                      "PATH" };
+
+/* What has all it needs inside an instance: interfaces and sockets are the user's own. */
+static const char *const need_no_root[] = {
+    "modprobe",    "ip",           "ifconfig",    "candump",    "cansend",   "cangen",
+    "canplayer",   "cansniffer",   "cansequence", "canbusload", "canfdtest", "cangw",
+    "slcand",      "slcan_attach", "bcmserver",   "isotpdump",  "isotprecv", "isotpsend",
+    "isotpserver", "isotpsniffer", "isotptun",    "isotpperf",  "j1939cat",  "j1939acd",
+    "j1939spy",    "j1939sr",      "testj1939",   "log2asc",    "asc2log",   "log2long",
+};
+
+/* sudo's options as far as their shape goes. */
+static const char letters[] = "+:Aa:bBC:c:D:Eeg:Hh::iKklNnPp:R:r:SsT:t:U:u:Vv";
+enum { LONG_HOST = 256 };
+static const struct option longs[] = {
+    { "askpass", 0, NULL, 'A' },
+    { "auth-type", 1, NULL, 'a' },
+    { "background", 0, NULL, 'b' },
+    { "bell", 0, NULL, 'B' },
+    { "close-from", 1, NULL, 'C' },
+    { "login-class", 1, NULL, 'c' },
+    { "chdir", 1, NULL, 'D' },
+    { "preserve-env", 2, NULL, 'E' },
+    { "edit", 0, NULL, 'e' },
+    { "group", 1, NULL, 'g' },
+    { "set-home", 0, NULL, 'H' },
+    { "help", 0, NULL, 'V' },
+    { "host", 1, NULL, LONG_HOST },
+    { "login", 0, NULL, 'i' },
+    { "remove-timestamp", 0, NULL, 'K' },
+    { "reset-timestamp", 0, NULL, 'k' },
+    { "list", 0, NULL, 'l' },
+    { "no-update", 0, NULL, 'N' },
+    { "non-interactive", 0, NULL, 'n' },
+    { "preserve-groups", 0, NULL, 'P' },
+    { "prompt", 1, NULL, 'p' },
+    { "chroot", 1, NULL, 'R' },
+    { "role", 1, NULL, 'r' },
+    { "stdin", 0, NULL, 'S' },
+    { "shell", 0, NULL, 's' },
+    { "type", 1, NULL, 't' },
+    { "command-timeout", 1, NULL, 'T' },
+    { "other-user", 1, NULL, 'U' },
+    { "user", 1, NULL, 'u' },
+    { "version", 0, NULL, 'V' },
+    { "validate", 0, NULL, 'v' },
+    { NULL, 0, NULL, 0 },
+};
+
+struct sudo_call {
+    bool plain;       /* not a command to run: list, edit, validate, ... or an error: not our business */
+    bool shell;       /* -s, -i */
+    const char *user; /* -u */
+    int command;      /* index of the first VAR=value or the command; argc: none */
+};
+
+static struct sudo_call parse(int argc, char *argv[])
+{
+    struct sudo_call call = { 0 };
+    int found;
+
+    opterr = 0;
+    while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        if (found == 'u')
+            call.user = optarg;
+        else if (found == 's' || found == 'i')
+            call.shell = true;
+        else if (strchr("?:eKlVv", found))
+            call.plain = true;
+        else if (found == 'h' && !optarg) /* -h alone asks for help, with a value it names a host */
+            call.plain = true;
+    }
+    call.command = optind;
+    if (call.command == argc && !call.shell) /* `sudo -k` and the like */
+        call.plain = true;
+    return call;
+}
+
+/* argv of the real sudo with our variables in front of everything. Never freed: it is executed. */
+static char **with_variables(int argc, char *argv[])
+{
+    char **out = calloc((size_t)argc + VARIABLES_MAX + 1, sizeof(*out));
+    int count = 0;
+
+    if (!out) return NULL;
+    out[count++] = argv[0];
+    for (int i = 0; i < VARIABLES_MAX; i++) {
+        const char *value = getenv(variables[i]);
+        if (value && asprintf(&out[count], "%s=%s", variables[i], value) > 0) count++;
+    }
+    for (int i = 1; i < argc; i++)
+        out[count++] = argv[i];
+    return out;
+}
+
+/* ---- without sudo
+ * --------------------------------------------------------------------------------------------- */
+
+static bool is_assignment(const char *argument)
+{
+    const char *equals = strchr(argument, '=');
+    return equals && equals > argument && !memchr(argument, '/', (size_t)(equals - argument));
+}
+
+/* Runs the command of the call as ourselves. */
+static int run_directly(const struct sudo_call *call, int argc, char *argv[])
+{
+    const char *shell = getenv("SHELL");
+    char *shell_argv[] = { (char *)(uintptr_t)(shell && shell[0] ? shell : "/bin/sh"), NULL };
+    int first = call->command;
+
+    while (first < argc && is_assignment(argv[first]))
+        putenv(argv[first++]);
+    char **command = first < argc ? argv + first : shell_argv;
+    if (first == argc && !call->shell) {
+        fprintf(stderr, "pocketcan: sudo: no command given\n");
+        return EXIT_FAILURE;
+    }
+    execvp(command[0], command);
+    fprintf(stderr, "sudo: %s: %s\n", command[0], errno == ENOENT ? "command not found" : strerror(errno));
+    return errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+}
+
+/* ---- when sudo refused
+ * ---------------------------------------------------------------------------------------- */
+
+/* Asks sudo, without a password and in English, whether it lets us set variables. */
+static bool variables_refused(const char *sudo)
+{
+    static const char *const argv[] = { "sudo", "LD_PRELOAD=/nonexistent", "-n", "--", "true", NULL };
+    char text[1024];
+    size_t size = 0;
+    ssize_t got;
+    int out[2];
+
+    if (pipe(out) < 0) return false;
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(out[1], STDERR_FILENO);
+        close(out[0]);
+        close(out[1]);
+        unsetenv("LD_PRELOAD");
+        setenv("LC_ALL", "C", 1);
+        execv(sudo, (char *const *)(uintptr_t)argv);
+        _exit(EXIT_NOT_FOUND);
+    }
+    close(out[1]);
+    while (size < sizeof(text) - 1 && (got = read(out[0], text + size, sizeof(text) - 1 - size)) > 0)
+        size += (size_t)got;
+    text[size] = 0;
+    close(out[0]);
+    if (child > 0) waitpid(child, NULL, 0);
+    return strstr(text, "not allowed to set the following environment variables") != NULL;
+}
+
+static bool needs_no_root(const struct sudo_call *call, int argc, char *argv[])
+{
+    if (call->command >= argc || (call->user && strcmp(call->user, "root"))) return false;
+    const char *slash = strrchr(argv[call->command], '/');
+    const char *name = slash ? slash + 1 : argv[call->command];
+    for (unsigned i = 0; i < sizeof(need_no_root) / sizeof(need_no_root[0]); i++)
+        if (!strcmp(name, need_no_root[i])) return true;
+    return false;
+}
+
+static int run_sudo(const char *sudo, const struct sudo_call *call, int argc, char *argv[])
+{
+    char **full = with_variables(argc, argv);
+
+    if (!full) return EXIT_FAILURE;
+    full[0] = (char *)(uintptr_t)sudo;
+    int status = child_run(full, false);
+    if (status != 1 || !variables_refused(sudo)) return status;
+    if (needs_no_root(call, argc, argv)) {
+        fprintf(stderr,
+                "pocketcan: sudo may not set LD_PRELOAD (no SETENV in sudoers), and strips it: running %s "
+                "without sudo, "
+                "which is enough inside an instance\n",
+                argv[call->command]);
+        return run_directly(call, argc, argv);
+    }
+    fprintf(stderr,
+            "pocketcan: sudo may not set LD_PRELOAD (no SETENV in sudoers), so %s cannot be inside the "
+            "instance: add "
+            "SETENV: to the rule, or run it without sudo\n",
+            call->command < argc ? argv[call->command] : "the shell");
+    return status;
+}
+
+int shim_sudo(int argc, char *argv[])
+{
+    char sudo[CLI_PATH_SIZE];
+    struct sudo_call call = parse(argc, argv);
+    bool found = environment_find("sudo", sudo) == 0;
+    bool to_root = !call.user || !strcmp(call.user, "root") || !strcmp(call.user, "#0");
+
+    if (call.plain || !getenv("POCKETCAN_DIR")) {
+        if (found) return child_become(sudo, argv);
+        fprintf(stderr, "sudo: command not found\n");
+        return EXIT_NOT_FOUND;
+    }
+    if (!found || (geteuid() == 0 && to_root)) return run_directly(&call, argc, argv);
+    return run_sudo(sudo, &call, argc, argv);
+}

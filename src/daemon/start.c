@@ -1,0 +1,267 @@
+/* daemon/start.c - starting the daemon of an instance, and ending it.
+ *
+ * The daemon is this same program, executed anew as `pocketcan daemon`: so it has neither the preload
+ * library nor any memory, lock or file of its starter. It inherits two descriptors: NOTIFY_FD, a pipe on
+ * which it says "+DIR" once it listens or why it cannot, and LIFE_FD, for a private instance, whose end of
+ * file ends it (daemon/supervisor.c).
+ *
+ * Starters exclude each other by locking the directory; the one that gets the lock looks again whether a
+ * daemon answers. All waits have the same deadline, INSTANCE_WAIT_MS. */
+#include "daemon/start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "bus/layout.h"
+#include "daemon/supervisor.h"
+
+/* ---- asking
+ * --------------------------------------------------------------------------------------------------- */
+
+static int explain_call(struct instance *instance, int error)
+{
+    switch (error) {
+    case -ENOENT:
+    case -ECONNREFUSED:
+        return instance_fail(instance, -ENOENT, "no instance runs in %s: start it with `pocketcan up`",
+                             instance->dir);
+    case -EPROTO:
+        return instance_fail(instance, -EPROTO, "%s runs another version: restart it with `pocketcan down`",
+                             instance->dir);
+    case -ETIMEDOUT:
+        return instance_fail(instance, -ETIMEDOUT,
+                             "the daemon of %s does not answer: end it with `pocketcan down`", instance->dir);
+    default:
+        return instance_fail(instance, error, "the daemon of %s does not answer: %s", instance->dir,
+                             strerror(-error));
+    }
+}
+
+int daemon_hello(struct instance *instance, int fds[2])
+{
+    struct ctl_hello hello = { 0 };
+    int passed[2] = { -1, -1 };
+    size_t size = 0;
+
+    int error = ctl_call(instance->dir, CTL_HELLO, NULL, 0, -1, &hello, sizeof(hello), &size, passed, 2);
+    if (!error && (size < sizeof(hello) || hello.layout_version != LAYOUT_VERSION ||
+                   hello.control_size != sizeof(struct control) || hello.data_size != DATA_SIZE))
+        error = -EPROTO;
+    if (!error && fds) {
+        memcpy(fds, passed, sizeof(passed));
+        return 0;
+    }
+    for (int i = 0; i < 2; i++)
+        if (passed[i] >= 0) close(passed[i]);
+    return error ? explain_call(instance, error) : 0;
+}
+
+/* ---- starting
+ * ------------------------------------------------------------------------------------------------- */
+
+static void put_fd(int fd, int wanted)
+{
+    if (fd == wanted)
+        fcntl(fd, F_SETFD, 0);
+    else
+        dup2(fd, wanted);
+}
+
+/* In the daemon-to-be: a clean process, then the program. Does not return. */
+_Noreturn static void become_daemon(int notify_fd, int life_fd, char *const argv[])
+{
+    sigset_t none;
+    int null_fd = open("/dev/null", O_RDWR);
+
+    /* Out of the way of the numbers they are to have. */
+    notify_fd = fcntl(notify_fd, F_DUPFD_CLOEXEC, LIFE_FD + 1);
+    if (life_fd >= 0) life_fd = fcntl(life_fd, F_DUPFD_CLOEXEC, LIFE_FD + 1);
+    for (int fd = 0; fd < 3; fd++)
+        put_fd(null_fd, fd);
+    put_fd(notify_fd, NOTIFY_FD);
+    if (life_fd >= 0) put_fd(life_fd, LIFE_FD);
+    close_range(life_fd >= 0 ? LIFE_FD + 1 : NOTIFY_FD + 1, ~0u, 0);
+
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    unsetenv("LD_PRELOAD");
+    execv("/proc/self/exe", argv);
+    execv((const char *)getauxval(AT_EXECFN), argv);
+    dprintf(NOTIFY_FD, "cannot execute the daemon: %s", strerror(errno));
+    _exit(1);
+}
+
+/* Starts the daemon as a grandchild, so that it is nobody's child. Returns 0 or -errno. */
+static int spawn_daemon(int notify_fd, int life_fd, char *const argv[])
+{
+    pid_t child = fork();
+    if (child < 0) return -errno;
+    if (child == 0) {
+        setsid();
+        pid_t daemon = fork();
+        if (daemon == 0) become_daemon(notify_fd, life_fd, argv);
+        _exit(daemon < 0 ? errno : 0);
+    }
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(status) ? -WEXITSTATUS(status) : -EAGAIN;
+}
+
+/* Reads the daemon's word until its end. Returns the bytes read, or -ETIMEDOUT. */
+static ssize_t read_word(int fd, char *word, size_t cap)
+{
+    size_t size = 0;
+    for (;;) {
+        struct pollfd wait = { .fd = fd, .events = POLLIN };
+        int ready = poll(&wait, 1, INSTANCE_WAIT_MS);
+        if (ready < 0 && errno == EINTR) continue;
+        if (ready <= 0) return -ETIMEDOUT;
+        ssize_t n = read(fd, word + size, cap - 1 - size);
+        if (n <= 0) {
+            word[size] = 0;
+            return (ssize_t)size;
+        }
+        size += (size_t)n;
+    }
+}
+
+/* Starts the daemon and waits for its word. With `life_fd` it finds its own directory. */
+static int launch(struct instance *instance, int life_fd)
+{
+    char word[INSTANCE_WHY_SIZE];
+    const char *argv[] = { "pocketcan", "daemon", life_fd < 0 ? instance->dir : "--private",
+                           instance->made ? "--made" : NULL, NULL };
+    int notify[2];
+
+    if (pipe2(notify, O_CLOEXEC) < 0)
+        return instance_fail(instance, -errno, "cannot start the daemon: %s", strerror(errno));
+    int error = spawn_daemon(notify[1], life_fd, (char *const *)(uintptr_t)argv);
+    close(notify[1]);
+    ssize_t size = error ? error : read_word(notify[0], word, sizeof(word));
+    close(notify[0]);
+    if (size < 0)
+        return instance_fail(instance, (int)size, "cannot start the daemon: %s", strerror((int)-size));
+    if (size == 0)
+        return instance_fail(instance, -ECHILD,
+                             "the daemon died while starting: `pocketcan doctor` may know why");
+    if (word[0] != '+') return instance_fail(instance, -ECHILD, "%s", word);
+    if (life_fd >= 0) snprintf(instance->dir, sizeof(instance->dir), "%.*s", (int)INSTANCE_DIR_MAX, word + 1);
+    return daemon_hello(instance, NULL);
+}
+
+/* With the directory entered: uses the daemon that runs, or starts one. -ESTALE: the directory went away
+ * under us. */
+static int start_in(struct instance *instance, bool *started)
+{
+    int error = daemon_hello(instance, NULL);
+    if (error != -ENOENT) return error;
+    int lock_fd = instance_lock_start(instance, INSTANCE_WAIT_MS);
+    if (lock_fd == -ENOENT) return -ESTALE;
+    if (lock_fd < 0)
+        return instance_fail(instance, lock_fd, "cannot lock %s: %s", instance->dir, strerror(-lock_fd));
+    error = daemon_hello(instance, NULL);
+    if (error == -ENOENT) {
+        error = launch(instance, -1);
+        *started = !error;
+    }
+    close(lock_fd);
+    return error;
+}
+
+int daemon_start(struct instance *instance, bool *started)
+{
+    bool ours = false;
+    int error;
+
+    do {
+        error = instance_enter(instance, false);
+        if (error == -ENOENT) error = instance_enter(instance, true);
+        /* A version file of a dead daemon says nothing: only one that runs has to be ours. */
+        if (!error) error = start_in(instance, &ours);
+        if (error == -EPROTO) instance_check_version(instance);
+        if (!error && !ours) error = instance_check_version(instance);
+    } while (error == -ESTALE);
+    if (started) *started = ours;
+    return error;
+}
+
+int daemon_start_private(struct instance *instance, int *life_fd)
+{
+    int life[2];
+
+    memset(instance, 0, sizeof(*instance));
+    if (pipe2(life, O_CLOEXEC) < 0)
+        return instance_fail(instance, -errno, "cannot start the daemon: %s", strerror(errno));
+    instance->made = true;
+    /* The writing end is closed on exec in the daemon, as in everything else we start. */
+    int error = launch(instance, life[0]);
+    close(life[0]);
+    if (error)
+        close(life[1]);
+    else
+        *life_fd = life[1];
+    return error;
+}
+
+/* ---- ending
+ * --------------------------------------------------------------------------------------------------- */
+
+static void read_text(const char *path, char *out, size_t cap)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    ssize_t size = fd < 0 ? 0 : read(fd, out, cap - 1);
+    out[size > 0 ? size : 0] = 0;
+    if (fd >= 0) close(fd);
+}
+
+/* The process that DIR/lock names, for a daemon that does not answer; 0 when that is none of ours (of
+ * another container, say). */
+static pid_t lock_holder(const struct instance *instance)
+{
+    char path[INSTANCE_DIR_MAX + 32], text[64];
+
+    snprintf(path, sizeof(path), "%s/lock", instance->dir);
+    read_text(path, text, sizeof(text));
+    long pid = strtol(text, NULL, 10);
+    if (pid <= 1 || pid > INT32_MAX) return 0;
+    snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+    read_text(path, text, sizeof(text));
+    return strncmp(text, SUPERVISOR_COMM, sizeof(SUPERVISOR_COMM) - 1) ? 0 : (pid_t)pid;
+}
+
+int daemon_stop(struct instance *instance)
+{
+    int lock_fd = instance_lock_daemon(instance, 0, false);
+    if (lock_fd >= 0 || lock_fd == -ENOENT) { /* nobody holds it: what lies here, if anything, is left over */
+        if (lock_fd >= 0) instance_remove(instance);
+        if (lock_fd >= 0) close(lock_fd);
+        return instance_fail(instance, -ENOENT, "no instance runs in %s", instance->dir);
+    }
+    if (lock_fd != -EWOULDBLOCK)
+        return instance_fail(instance, lock_fd, "%s/lock: %s", instance->dir, strerror(-lock_fd));
+
+    pid_t holder = lock_holder(instance);
+    int error = ctl_call(instance->dir, CTL_SHUTDOWN, NULL, 0, -1, NULL, 0, NULL, NULL, 0);
+    if (error && holder) kill(holder, SIGTERM);
+    lock_fd = instance_lock_daemon(instance, INSTANCE_WAIT_MS, false);
+    if (lock_fd == -ETIMEDOUT && holder) { /* stopped, say */
+        kill(holder, SIGKILL);
+        lock_fd = instance_lock_daemon(instance, INSTANCE_WAIT_MS, false);
+        if (lock_fd >= 0) instance_remove(instance);
+    }
+    if (lock_fd < 0 && lock_fd != -ENOENT)
+        return instance_fail(instance, lock_fd, "the daemon of %s does not end: kill process %d",
+                             instance->dir, (int)holder);
+    if (lock_fd >= 0) close(lock_fd);
+    return 0;
+}

@@ -1,0 +1,116 @@
+/* daemon/worker.c - the daemon's event loop: requests, and the janitor.
+ *
+ * One thread, one epoll set, nothing that blocks. Everything that must survive a crash lies in the shared
+ * memories; what this process holds itself (connections, watchers) is what its clients can set up again.
+ *
+ * The tick, once a second, exists only while there is something to look after: connections that may be too
+ * slow, sockets that may have died without anybody noticing. Clients open sockets without telling us, so
+ * when there is none the janitor looks less and less often, and once a second again as soon as somebody
+ * connects. */
+#include "daemon/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+#include "bus/attach.h"
+#include "bus/slot.h"
+#include "daemon/ctlserver.h"
+#include "daemon/linkserver.h"
+#include "daemon/loop.h"
+
+#define TICK_S          1
+#define IDLE_TICK_MAX_S 64
+
+struct worker {
+    struct bus bus;
+    struct linkserver links;
+    struct ctlserver ctl;
+    struct loop_source timer;
+    unsigned tick_s;             /* seconds until the next tick; 0: none set */
+    uint32_t stale[SOCKETS_MAX]; /* slot_sweep()'s memory */
+};
+
+static struct worker worker;
+
+static void set_tick(unsigned seconds)
+{
+    struct itimerspec spec = { .it_value.tv_sec = seconds };
+    if (worker.tick_s == seconds) return;
+    worker.tick_s = seconds;
+    timerfd_settime(worker.timer.fd, 0, &spec, NULL);
+}
+
+static bool sockets_exist(void)
+{
+    const struct data *data = worker.bus.data;
+    uint32_t high = load_relaxed(&data->slots_high);
+
+    for (uint32_t slot = 0; slot < high && slot < SOCKETS_MAX; slot++)
+        if ((load_relaxed(&data->life[slot]) & 3) != SLOT_FREE) return true;
+    return false;
+}
+
+static void on_tick(struct loop_source *source, uint32_t events)
+{
+    uint64_t ticks;
+    unsigned last = worker.tick_s;
+
+    (void)events;
+    if (read(source->fd, &ticks, sizeof(ticks)) < 0) return;
+    worker.tick_s = 0;
+    if (load_relaxed(&worker.bus.data->slots_high)) slot_sweep(&worker.bus, worker.stale);
+    bool busy = ctlserver_tick(&worker.ctl);
+    if (busy || sockets_exist())
+        set_tick(TICK_S);
+    else if (load_relaxed(&worker.bus.data->slots_high))
+        set_tick(last * 2 > IDLE_TICK_MAX_S ? IDLE_TICK_MAX_S : last * 2);
+}
+
+/* Somebody connected, so somebody may be about to open sockets. */
+static void on_client(void *context)
+{
+    (void)context;
+    set_tick(TICK_S);
+}
+
+static int start(const struct worker_config *config)
+{
+    int error = loop_open();
+    if (!error) error = attach_map(&worker.bus, config->memory_fds[0], config->memory_fds[1], false);
+    if (error) return error;
+    worker.bus.dir = config->dir;
+    worker.bus.dir_size = strlen(config->dir);
+    worker.links.bus = &worker.bus;
+    worker.links.control = config->control;
+    worker.links.token_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    worker.links.event = ctlserver_link_event;
+    worker.links.context = &worker.ctl;
+    worker.timer =
+        (struct loop_source){ timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), on_tick };
+    if (worker.links.token_fd < 0 || worker.timer.fd < 0) return -errno;
+    error = loop_add(&worker.timer, EPOLLIN);
+    if (error) return error;
+    linkserver_start(&worker.links);
+    worker.ctl.links = &worker.links;
+    worker.ctl.on_client = on_client;
+    memcpy(worker.ctl.memory_fds, config->memory_fds, sizeof(config->memory_fds));
+    worker.ctl.status = (struct ctl_status){ .supervisor_pid = config->supervisor_pid,
+                                             .worker_pid = getpid(),
+                                             .worker_restarts = config->restarts,
+                                             .started_ns = config->started_ns };
+    set_tick(TICK_S);
+    return ctlserver_start(&worker.ctl, config->listen_fd);
+}
+
+int worker_main(const struct worker_config *config)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (start(config) < 0) return 1;
+    while (!worker.ctl.shutdown)
+        if (loop_turn() < 0) return 1;
+    return 0;
+}
