@@ -88,6 +88,8 @@ void options_print_help(const struct cli_command *command)
     printf("\nOptions:\n");
     for (const struct cli_option *option = command->options; option->name; option++) {
         char left[64], letter[8] = "    ";
+        if (!option->help) /* for ourselves */
+            continue;
         if (option->letter) snprintf(letter, sizeof(letter), "-%c, ", option->letter);
         snprintf(left, sizeof(left), "%s--%s%s%s", letter, option->name, option->argument ? " " : empty_text,
                  option->argument ? option->argument : empty_text);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "cli/child.h"
 #include "cli/commands.h"
 #include "cli/environment.h"
@@ -36,17 +35,6 @@ static int run_inside(const struct run_options *run, const struct instance *inst
     return child_run(argv, run->private);
 }
 
-/* Waits until the private daemon is gone; removes its files when it was killed and could not. */
-static void end_private(const struct instance *instance, int life_fd)
-{
-    close(life_fd);
-    int lock_fd = instance_lock_daemon(instance, INSTANCE_WAIT_MS, false);
-    if (lock_fd >= 0) {
-        instance_remove(instance);
-        close(lock_fd);
-    }
-}
-
 static int run_main(const struct cli_command *command, int argc, char *argv[])
 {
     struct run_options run = { 0 };
@@ -64,7 +52,7 @@ static int run_main(const struct cli_command *command, int argc, char *argv[])
         return EXIT_FAILURE;
     }
     int status = run_inside(&run, &instance, rest < argc ? argv + rest : shell_argv);
-    if (run.private) end_private(&instance, life_fd);
+    if (run.private) daemon_end_private(&instance, life_fd);
     return status;
 }
 

@@ -16,10 +16,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "cli/child.h"
 #include "cli/environment.h"
+#include "cli/sudo_policy.h"
 
 #define VARIABLES_MAX 4
 
@@ -150,35 +150,6 @@ static int run_directly(const struct sudo_call *call, int argc, char *argv[])
 /* ---- when sudo refused
  * ---------------------------------------------------------------------------------------- */
 
-/* Asks sudo, without a password and in English, whether it lets us set variables. */
-static bool variables_refused(const char *sudo)
-{
-    static const char *const argv[] = { "sudo", "LD_PRELOAD=/nonexistent", "-n", "--", "true", NULL };
-    char text[1024];
-    size_t size = 0;
-    ssize_t got;
-    int out[2];
-
-    if (pipe(out) < 0) return false;
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(out[1], STDERR_FILENO);
-        close(out[0]);
-        close(out[1]);
-        unsetenv("LD_PRELOAD");
-        setenv("LC_ALL", "C", 1);
-        execv(sudo, (char *const *)(uintptr_t)argv);
-        _exit(EXIT_NOT_FOUND);
-    }
-    close(out[1]);
-    while (size < sizeof(text) - 1 && (got = read(out[0], text + size, sizeof(text) - 1 - size)) > 0)
-        size += (size_t)got;
-    text[size] = 0;
-    close(out[0]);
-    if (child > 0) waitpid(child, NULL, 0);
-    return strstr(text, "not allowed to set the following environment variables") != NULL;
-}
-
 static bool needs_no_root(const struct sudo_call *call, int argc, char *argv[])
 {
     if (call->command >= argc || (call->user && strcmp(call->user, "root"))) return false;
@@ -196,7 +167,7 @@ static int run_sudo(const char *sudo, const struct sudo_call *call, int argc, ch
     if (!full) return EXIT_FAILURE;
     full[0] = (char *)(uintptr_t)sudo;
     int status = child_run(full, false);
-    if (status != 1 || !variables_refused(sudo)) return status;
+    if (status != 1 || sudo_policy_ask(sudo) != SUDO_REFUSES) return status;
     if (needs_no_root(call, argc, argv)) {
         fprintf(stderr,
                 "pocketcan: sudo may not set LD_PRELOAD (no SETENV in sudoers), and strips it: running %s "

@@ -2,8 +2,7 @@
  *
  * What lies in it, all made by the daemon and removed by it:
  *   ctl            socket of the daemon (sockets/ctl.h)
- *   lock           flock()ed while any process of the daemon lives; so a directory whose lock is free is
- * stale or empty
+ *   lock           flock()ed while any process of the daemon lives: when it is free, the rest is stale
  *   s/             addresses of the CAN sockets, SLOT.GEN
  *   version        what made this: read to say clearly that two versions do not mix
  *   modprobe.conf  lets kmod's own modprobe succeed for the CAN modules, see cli/shim_modprobe.c
@@ -111,9 +110,12 @@ int instance_enter(struct instance *instance, bool make)
                              "cannot make %s: %s: set POCKETCAN_DIR to a directory you can write to",
                              instance->dir, strerror(errno));
     }
+    if (lstat(instance->dir, &st) < 0 && errno == ENOENT)
+        return instance_fail(instance, -ENOENT, "no instance runs in %s: start it with `pocketcan up`",
+                             instance->dir);
     if (lstat(instance->dir, &st) < 0)
-        return instance_fail(instance, -errno, "%s: %s: start it with `pocketcan up`", instance->dir,
-                             strerror(errno));
+        return instance_fail(instance, -errno, "%s: %s: set POCKETCAN_DIR to a directory of your own",
+                             instance->dir, strerror(errno));
     if (!S_ISDIR(st.st_mode))
         return instance_fail(instance, -ENOTDIR, "%s is %s, not a directory: remove it or set POCKETCAN_DIR",
                              instance->dir, S_ISLNK(st.st_mode) ? "a symbolic link" : "a file");

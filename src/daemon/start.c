@@ -216,6 +216,16 @@ int daemon_start_private(struct instance *instance, int *life_fd)
 /* ---- ending
  * --------------------------------------------------------------------------------------------------- */
 
+void daemon_end_private(const struct instance *instance, int life_fd)
+{
+    close(life_fd);
+    int lock_fd = instance_lock_daemon(instance, INSTANCE_WAIT_MS, false);
+    if (lock_fd >= 0) {
+        instance_remove(instance);
+        close(lock_fd);
+    }
+}
+
 static void read_text(const char *path, char *out, size_t cap)
 {
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);

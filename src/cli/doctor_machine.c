@@ -1,0 +1,171 @@
+/* cli/doctor_machine.c - what else of the machine matters: nothing here is needed, all of it explains
+ * something. */
+#include "cli/doctor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/can.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include "cli/environment.h"
+#include "cli/sudo_policy.h"
+
+#define FILES_FEW 256u
+
+/* The beginning of a small file; "" when it cannot be read. */
+static void read_text(const char *path, char *out, size_t cap)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? 0 : read(fd, out, cap - 1);
+    out[size > 0 ? size : 0] = 0;
+    if (fd >= 0) close(fd);
+}
+
+void doctor_look_at_kernel_can(struct doctor_finding *finding)
+{
+    /* Not libc's socket(): we may be inside an instance. */
+    long fd = syscall(SYS_socket, PF_CAN, SOCK_RAW | SOCK_CLOEXEC, CAN_RAW);
+
+    if (fd >= 0) {
+        close((int)fd);
+        doctor_find(finding, DOCTOR_OK, NULL,
+                    "this kernel has CAN of its own; inside an instance pocketcan's is used instead");
+    } else {
+        doctor_find(finding, DOCTOR_NO, "not needed", "this kernel has no CAN (%s)", strerror(errno));
+    }
+}
+
+/* Does a line of `path` name the module file vcan.ko, whatever its compression? */
+static bool lists_vcan(const char *path)
+{
+    char line[1024];
+    bool found = false;
+    FILE *file = fopen(path, "re");
+
+    while (file && !found && fgets(line, sizeof(line), file)) {
+        line[strcspn(line, ":\n")] = 0;
+        found = strstr(line, "/vcan.ko") != NULL;
+    }
+    if (file) fclose(file);
+    return found;
+}
+
+void doctor_look_at_vcan_module(struct doctor_finding *finding)
+{
+    struct utsname name;
+    char path[256];
+
+    uname(&name);
+    snprintf(path, sizeof(path), "/lib/modules/%.100s/modules.dep", name.release);
+    bool found = access("/sys/module/vcan", F_OK) == 0 || lists_vcan(path);
+    snprintf(path, sizeof(path), "/lib/modules/%.100s/modules.builtin", name.release);
+    if (found || lists_vcan(path))
+        doctor_find(finding, DOCTOR_OK, NULL, "the kernel's own vcan is installed");
+    else
+        doctor_find(finding, DOCTOR_NO, "not needed", "the kernel's own vcan is not installed for %.100s",
+                    name.release);
+}
+
+void doctor_look_at_files(struct doctor_finding *finding)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        doctor_find(finding, DOCTOR_NOT_APPLICABLE, NULL, "cannot be told");
+    else if (limit.rlim_cur < FILES_FEW)
+        doctor_find(finding, DOCTOR_NO, "raise it with `ulimit -n 1024`",
+                    "a process may open %llu files only", (unsigned long long)limit.rlim_cur);
+    else
+        doctor_find(finding, DOCTOR_OK, NULL, "a process may open %llu files",
+                    (unsigned long long)limit.rlim_cur);
+}
+
+void doctor_look_at_queue(struct doctor_finding *finding)
+{
+    char text[32];
+
+    read_text("/proc/sys/net/unix/max_dgram_qlen", text, sizeof(text));
+    if (!text[0])
+        doctor_find(finding, DOCTOR_NOT_APPLICABLE, NULL, "net.unix.max_dgram_qlen cannot be read");
+    else if (strtol(text, NULL, 10) < 1)
+        doctor_find(finding, DOCTOR_NO, "run `sysctl net.unix.max_dgram_qlen=10`",
+                    "net.unix.max_dgram_qlen is %ld", strtol(text, NULL, 10));
+    else
+        doctor_find(finding, DOCTOR_OK, NULL, "net.unix.max_dgram_qlen is %ld", strtol(text, NULL, 10));
+}
+
+void doctor_look_at_sudo(struct doctor_finding *finding)
+{
+    char path[CLI_PATH_SIZE];
+
+    if (environment_find("sudo", path) != 0) {
+        doctor_find(finding, DOCTOR_NOT_APPLICABLE, NULL,
+                    "there is none; inside an instance, `sudo CMD` runs CMD as it is");
+        return;
+    }
+    if (geteuid() == 0) {
+        doctor_find(finding, DOCTOR_OK, NULL,
+                    "we are root; inside an instance, `sudo CMD` runs CMD as it is");
+        return;
+    }
+    switch (sudo_policy_ask(path)) {
+    case SUDO_KEEPS:
+        doctor_find(finding, DOCTOR_OK, NULL,
+                    "lets us set LD_PRELOAD, so its commands are inside the instance too");
+        return;
+    case SUDO_REFUSES:
+        doctor_find(
+            finding, DOCTOR_NO,
+            "add SETENV: to the rule in sudoers; modprobe, ip and can-utils run without sudo meanwhile",
+            "does not let us set LD_PRELOAD");
+        return;
+    case SUDO_UNKNOWN:
+        doctor_find(finding, DOCTOR_NOT_APPLICABLE, NULL,
+                    "asks for a password or allows single commands only: cannot be told");
+    }
+}
+
+void doctor_look_at_ld_so_preload(struct doctor_finding *finding)
+{
+    char text[256];
+
+    read_text("/etc/ld.so.preload", text, sizeof(text));
+    text[strcspn(text, "\n")] = 0;
+    if (!text[0])
+        doctor_find(finding, DOCTOR_NOT_APPLICABLE, NULL, "/etc/ld.so.preload names no library");
+    else
+        doctor_find(finding, DOCTOR_OK, NULL,
+                    "/etc/ld.so.preload names %.150s: set for all programs, also those of sudo", text);
+}
+
+void doctor_look_at_machine(struct doctor_finding *finding)
+{
+    static const struct {
+        const char *path, *word, *text;
+    } hints[] = {
+        { "/proc/version", "gVisor", "gVisor: the preload library works, static programs cannot be reached" },
+        { "/proc/sys/kernel/osrelease", "icrosoft", "WSL: its kernel comes without CAN" },
+        { "/.dockerenv", NULL,
+          "a Docker container: share POCKETCAN_DIR by a volume for one bus over several" },
+        { "/run/.containerenv", NULL,
+          "a Podman container: share POCKETCAN_DIR by a volume for one bus over several" },
+    };
+    struct utsname name;
+    char text[512];
+
+    for (unsigned i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+        read_text(hints[i].path, text, sizeof(text));
+        if (hints[i].word ? strstr(text, hints[i].word) != NULL : access(hints[i].path, F_OK) == 0) {
+            doctor_find(finding, DOCTOR_OK, NULL, "%s", hints[i].text);
+            return;
+        }
+    }
+    uname(&name);
+    doctor_find(finding, DOCTOR_OK, NULL, "%s %.100s %.60s", name.sysname, name.release, name.machine);
+}
