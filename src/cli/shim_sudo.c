@@ -91,9 +91,7 @@ static struct sudo_call parse(int argc, char *argv[])
             call.user = optarg;
         else if (found == 's' || found == 'i')
             call.shell = true;
-        else if (strchr("?:eKlVv", found))
-            call.plain = true;
-        else if (found == 'h' && !optarg) /* -h alone asks for help, with a value it names a host */
+        else if (strchr("?:eKlVv", found) || (found == 'h' && !optarg)) /* -h with a value names a host */
             call.plain = true;
     }
     call.command = optind;

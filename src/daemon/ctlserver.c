@@ -119,7 +119,7 @@ static size_t send_packets(int fd, const unsigned char *payload, size_t from, si
 /* Keeps what the socket did not take. Returns 0, or -ENOBUFS when that is too much. */
 static int keep_rest(struct ctlserver *server, struct ctl_connection *conn, const void *rest, size_t size)
 {
-    if (!size || server->out_total + size > OUT_TOTAL_MAX) return -ENOBUFS;
+    if (!rest || !size || server->out_total + size > OUT_TOTAL_MAX) return -ENOBUFS;
     conn->out = malloc(size);
     if (!conn->out) return -ENOBUFS;
     memcpy(conn->out, rest, size);
@@ -324,6 +324,7 @@ static void adopt(struct ctlserver *server, struct ctl_connection *conn, int fd)
 /* Takes one connection. Returns false when there is none waiting. */
 static bool accept_one(struct ctlserver *server)
 {
+    // cppcheck-suppress nullPointer ; the address is not wanted
     int fd = accept4(server->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {

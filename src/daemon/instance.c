@@ -206,7 +206,8 @@ static const char modprobe_conf[] =
 static int open_dir(const char *dir)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    if (fd < 0) return -errno;
+    return fd;
 }
 
 /* Removes the entries of directory `name` below dir_fd, and it. Never follows a link. */

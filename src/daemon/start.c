@@ -138,7 +138,7 @@ static ssize_t read_word(int fd, char *word, size_t cap)
 /* Starts the daemon and waits for its word. With `life_fd` it finds its own directory. */
 static int launch(struct instance *instance, int life_fd)
 {
-    char word[INSTANCE_WHY_SIZE];
+    char word[INSTANCE_WHY_SIZE] = "";
     const char *argv[] = { "pocketcan", "daemon", life_fd < 0 ? instance->dir : "--private",
                            instance->made ? "--made" : NULL, NULL };
     int notify[2];

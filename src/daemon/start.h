@@ -13,7 +13,8 @@ int daemon_start(struct instance *instance, bool *started);
  * when no other has a copy. instance->dir receives its directory. Returns 0 or -errno with `why`. */
 int daemon_start_private(struct instance *instance, int *life_fd);
 
-/* Closes life_fd and waits until the private instance is gone; removes its files when its daemon was killed. */
+/* Closes life_fd and waits until the private instance is gone; removes its files when its daemon was
+ * killed. */
 void daemon_end_private(const struct instance *instance, int life_fd);
 
 /* Asks the running daemon of the located instance. fds receives the memfds control and data (NULL: not
