@@ -13,6 +13,7 @@
 #include <linux/can/raw.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -196,6 +197,27 @@ static inline void quiet_at(int fd, const char *file, int line)
 #define CHECK_GETS(fd, id)                                                                                   \
     tap_check_eq(get_at(fd, __FILE__, __LINE__).can_id, id, "id of frame", __FILE__, __LINE__)
 #define CHECK_QUIET(fd) quiet_at(fd, __FILE__, __LINE__)
+
+/* Waits until a process (or a thread of this one) sleeps in the kernel: how to meet somebody inside a blocking call. */
+static inline void await_asleep(pid_t pid)
+{
+    long long end = tap_now_ms() + WAIT_MS;
+    char path[64], text[512], *state;
+
+    for (;;) {
+        int fd, n;
+
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", getppid() == pid ? pid : getpid(), pid);
+        fd = OK(open(path, O_RDONLY | O_CLOEXEC));
+        n = OK(read(fd, text, sizeof(text) - 1));
+        close(fd);
+        text[n] = 0;
+        state = strrchr(text, ')');
+        CHECK(state && tap_now_ms() < end);
+        if (state[2] == 'S') return;
+        sched_yield();
+    }
+}
 
 /* One received message with everything that came with it. */
 struct message {

@@ -137,7 +137,7 @@ TEST(down_wakes_a_blocked_reader)
     block(fd);
     child = OK(fork());
     if (!child) {
-        usleep(50000);
+        await_asleep(getppid());
         LINK_DOWN(index);
         _exit(0);
     }
@@ -151,7 +151,7 @@ TEST(down_wakes_poll)
     pid_t child = OK(fork());
 
     if (!child) {
-        usleep(50000);
+        await_asleep(getppid());
         LINK_DOWN(index);
         _exit(0);
     }
@@ -386,7 +386,7 @@ TEST(delete_wakes_a_blocked_reader)
     block(fd);
     child = OK(fork());
     if (!child) {
-        usleep(50000);
+        await_asleep(getppid());
         LINK_DELETE(index);
         _exit(0);
     }

@@ -370,7 +370,7 @@ TEST(recv_blocks_until_a_frame_comes)
     block(fd);
     child = OK(fork());
     if (!child) {
-        usleep(50000);
+        await_asleep(getppid());
         put(a, 0x44);
         _exit(0);
     }
