@@ -5,6 +5,8 @@
 #ifndef BASE_SYS_H
 #define BASE_SYS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -21,5 +23,16 @@ long sys_call6(long nr, long a, long b, long c, long d, long e, long f);
 #define SYS_CALL4(nr, a, b, c, d) sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 #define SYS_CALL5(nr, a, b, c, d, e) sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
 #define SYS_CALL6(nr, a, b, c, d, e, f) sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+/* mmap(2): an address, or one for which sys_is_error() holds (its value is -errno). */
+static inline void *sys_mmap(void *at, size_t size, int protection, int flags, int fd, int64_t offset)
+{
+#ifdef SYS_mmap2
+    return (void *)sys_call(SYS_mmap2, at, size, protection, flags, fd, offset / 4096);
+#else
+    return (void *)sys_call(SYS_mmap, at, size, protection, flags, fd, offset);
+#endif
+}
+static inline bool sys_is_error(const void *address) { return (unsigned long)address >= -4095ul; }
 
 #endif

@@ -14,18 +14,12 @@
 #endif
 #define SIZE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 
-static bool is_error(const void *address) { return (unsigned long)address >= -4095ul; }
-
 static int map(int fd, size_t size, off_t offset, int protection, void **out)
 {
-#ifdef SYS_mmap2
-    void *at = (void *)sys_call(SYS_mmap2, NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, offset / 4096);
-#else
-    void *at = (void *)sys_call(SYS_mmap, NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, offset);
-#endif
+    void *at = sys_mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, offset);
     long error;
 
-    if (is_error(at))
+    if (sys_is_error(at))
         return (int)(long)at;
     sys_call(SYS_munlock, at, size);
     sys_call(SYS_madvise, at, size, MADV_DONTDUMP);

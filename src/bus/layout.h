@@ -70,7 +70,8 @@ struct bus_link {
     uint8_t carrier;
     uint8_t proto_down;
     uint8_t been_up; /* the queue discipline is "noop" until the first up */
-    uint8_t pad[3];
+    uint8_t operstate_up; /* IF_OPER_* that it has whenever it is up */
+    uint8_t pad[2];
     int32_t peer_ifindex; /* vxcan: the other end; 0: none */
     char alias[LINK_ALIAS_SIZE];
     char altname[LINK_ALTNAMES_MAX][LINK_ALTNAME_SIZE]; /* "" where unused */

@@ -52,7 +52,9 @@ struct ctl_netlink {
     uint32_t portid;      /* to put into nlmsg_pid of the replies */
     uint32_t strict_dump; /* NETLINK_GET_STRICT_CHK is on */
     uint32_t ext_ack;     /* NETLINK_EXT_ACK is on */
-    uint32_t pad;
+    uint32_t cap_ack;     /* NETLINK_CAP_ACK is on */
+    uint32_t dump_from;   /* a dump gives interfaces in the order of their ifindex, from this one on ... */
+    uint32_t dump_room;   /* ... as many as fit into so many bytes (none: even the next one does not); 0: all */
 };
 
 struct ctl_ioctl {

@@ -1,0 +1,108 @@
+/* preload/fds.c - which descriptors are ours: entered at socket(), exec and SCM_RIGHTS; copied by dup; dropped by close.
+ *
+ * Owns the pool that gives netlink sockets a number for the descriptor table. The pool only ever grows into free places by
+ * compare-and-swap; a place is freed when nlfd says that the last descriptor went, by clearing it before the last close. */
+#include "preload/fds.h"
+#include "preload/real.h"
+#include "base/sys.h"
+#include "sockets/fdtab.h"
+#include "sockets/nlfd.h"
+#include "sockets/process.h"
+#include "sockets/raw.h"
+#include <linux/netlink.h>
+
+#define NETLINKS 256
+
+static _Atomic(struct nlfd *) netlinks[NETLINKS];
+
+static ssize_t real_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    int saved = errno;
+    ssize_t result = real.sendmsg(fd, msg, flags);
+
+    if (result < 0)
+        result = -errno;
+    errno = saved;
+    return result;
+}
+
+static ssize_t real_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    int saved = errno;
+    ssize_t result = real.recvmsg(fd, msg, flags);
+
+    if (result < 0)
+        result = -errno;
+    errno = saved;
+    return result;
+}
+
+struct nlfd *fds_netlink(uint32_t entry) { return load_acquire(&netlinks[fd_number(entry) % NETLINKS]); }
+
+void fds_add_netlink(int fd)
+{
+    static const struct nlfd_ops ops = { real_sendmsg, real_recvmsg };
+    const struct bus *bus = process_bus();
+    struct nlfd *nl = bus && !fdtab_is_borrowed() ? nlfd_open(bus, fd, &ops) : NULL;
+
+    for (uint32_t i = 0; nl && i < NETLINKS; i++) {
+        struct nlfd *none = NULL;
+        if (atomic_compare_exchange_strong(&netlinks[i], &none, nl)) {
+            fdtab_set(fd, fd_entry(FD_NETLINK, i));
+            return;
+        }
+    }
+    if (nl)
+        nlfd_close(nl);
+}
+
+static int option_of(int fd, int option)
+{
+    int value = -1;
+    socklen_t size = sizeof(value);
+    return sys_call(SYS_getsockopt, fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+void fds_adopt(int fd)
+{
+    const struct bus *bus;
+    char dir[128];
+    int domain = option_of(fd, SO_DOMAIN), slot;
+
+    if (domain == AF_NETLINK && option_of(fd, SO_PROTOCOL) == NETLINK_ROUTE && process_has_instance())
+        fds_add_netlink(fd);
+    if (domain != AF_UNIX || raw_identify_dir(fd, dir, sizeof(dir)) != 0)
+        return;
+    if (!process_has_instance())
+        process_set_dir(dir);
+    bus = process_bus();
+    slot = bus ? raw_identify(bus, fd) : -1;
+    if (slot >= 0)
+        fdtab_set(fd, fd_entry(FD_RAW, (uint32_t)slot));
+}
+
+void fds_copied(int to, uint32_t entry)
+{
+    uint32_t before = fdtab_set(to, entry);
+
+    if (fd_kind(entry) == FD_NETLINK && fdtab_get(to) == entry)
+        nlfd_ref(fds_netlink(entry));
+    if (before)
+        fds_closed(before);
+}
+
+void fds_closed(uint32_t entry)
+{
+    const struct bus *bus = process_bus_attached();
+    struct nlfd *nl;
+
+    if (fd_kind(entry) == FD_RAW && bus) {
+        raw_closed(bus, fd_number(entry));
+    } else if (fd_kind(entry) == FD_NETLINK) {
+        nl = fds_netlink(entry);
+        if (fdtab_find(entry) < 0)
+            atomic_store(&netlinks[fd_number(entry) % NETLINKS], NULL);
+        if (nl)
+            nlfd_close(nl);
+    }
+}

@@ -1,0 +1,47 @@
+/* preload/real.c - resolving libc's functions with dlsym(RTLD_NEXT): once, by whichever call comes first. */
+#include "preload/real.h"
+#include <dlfcn.h>
+#include <stdarg.h>
+
+/* prefix: real */
+
+#define X(result, name, parameters, arguments) \
+    static result first_##name parameters \
+    { \
+        real_resolve(); \
+        return real.name arguments; \
+    }
+#define V(result, name, parameters)
+#define N(name)
+#include "preload/symbols.def"
+#undef X
+#undef V
+#undef N
+
+struct real real = {
+#define X(result, name, parameters, arguments) .name = first_##name,
+#define V(result, name, parameters)
+#define N(name)
+#include "preload/symbols.def"
+#undef X
+#undef V
+#undef N
+};
+
+static void *find(const char *name) { return dlsym(RTLD_NEXT, name); }
+
+void real_resolve(void)
+{
+    int saved = errno;
+
+#define X(result, name, parameters, arguments) *(void **)&real.name = find(#name);
+#define V(result, name, parameters) *(void **)&real.name = find(#name);
+#define N(name)
+#include "preload/symbols.def"
+#undef X
+#undef V
+#undef N
+    if (!real.fcntl64) /* musl */
+        real.fcntl64 = real.fcntl;
+    errno = saved;
+}

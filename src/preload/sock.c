@@ -1,0 +1,152 @@
+/* preload/sock.c - socket, bind, names, options, ioctl and the calls that CAN sockets do not have. */
+#include "preload/fds.h"
+#include "preload/real.h"
+#include "base/sys.h"
+#include "sockets/fdtab.h"
+#include "sockets/ioctl.h"
+#include "sockets/nlfd.h"
+#include "sockets/process.h"
+#include "sockets/raw.h"
+#include <linux/netlink.h>
+#include <stdarg.h>
+
+/* prefix: socket bind connect listen accept shutdown get set ioctl __connect */
+
+#define AF_CAN_ 29
+
+static inline bool is_raw(int fd) { return fd_kind(fdtab_get(fd)) == FD_RAW; }
+
+EXPORT int socket(int domain, int type, int protocol)
+{
+    const struct bus *bus;
+    int fd;
+
+    if (domain == AF_CAN_ && (bus = process_bus())) {
+        fd = raw_socket(bus, type, protocol);
+        if (fd >= 0)
+            fds_adopt(fd);
+        return (int)edge(fd);
+    }
+    fd = real.socket(domain, type, protocol);
+    if (fd >= 0 && domain == AF_NETLINK && protocol == NETLINK_ROUTE && process_has_instance())
+        fds_add_netlink(fd);
+    return fd;
+}
+
+EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
+{
+    const struct bus *bus = domain == AF_CAN_ ? process_bus() : NULL;
+    int fd;
+
+    if (!bus)
+        return real.socketpair(domain, type, protocol, fds);
+    fd = raw_socket(bus, type, protocol);
+    if (fd < 0)
+        return (int)edge(fd);
+    fds_adopt(fd);
+    close(fd);
+    return (int)edge(-EOPNOTSUPP);
+}
+
+EXPORT int bind(int fd, const struct sockaddr *name, socklen_t size)
+{
+    uint32_t entry = fdtab_get(fd);
+    int result;
+
+    if (fd_kind(entry) == FD_RAW)
+        return (int)edge(raw_bind(process_bus_attached(), fd_number(entry), fd, name, size));
+    result = real.bind(fd, name, size);
+    if (result == 0 && fd_kind(entry) == FD_NETLINK)
+        nlfd_groups_changed(fds_netlink(entry), fd);
+    return result;
+}
+
+EXPORT int connect(int fd, const struct sockaddr *name, socklen_t size)
+{
+    return is_raw(fd) ? (int)edge(-EOPNOTSUPP) : real.connect(fd, name, size);
+}
+
+int __connect(int fd, const struct sockaddr *name, socklen_t size);
+EXPORT int __connect(int fd, const struct sockaddr *name, socklen_t size) { return connect(fd, name, size); }
+
+EXPORT int listen(int fd, int backlog) { return is_raw(fd) ? (int)edge(-EOPNOTSUPP) : real.listen(fd, backlog); }
+
+EXPORT int accept(int fd, struct sockaddr *name, socklen_t *size)
+{
+    return is_raw(fd) ? (int)edge(-EOPNOTSUPP) : real.accept(fd, name, size);
+}
+
+EXPORT int accept4(int fd, struct sockaddr *name, socklen_t *size, int flags)
+{
+    if (!is_raw(fd))
+        return real.accept4(fd, name, size, flags);
+    return (int)edge(flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK) ? -EINVAL : -EOPNOTSUPP);
+}
+
+EXPORT int shutdown(int fd, int how) { return is_raw(fd) ? (int)edge(-EOPNOTSUPP) : real.shutdown(fd, how); }
+
+EXPORT int getpeername(int fd, struct sockaddr *name, socklen_t *size)
+{
+    return is_raw(fd) ? (int)edge(-EOPNOTSUPP) : real.getpeername(fd, name, size);
+}
+
+EXPORT int getsockname(int fd, struct sockaddr *name, socklen_t *size)
+{
+    uint32_t entry = fdtab_get(fd);
+
+    if (fd_kind(entry) != FD_RAW)
+        return real.getsockname(fd, name, size);
+    return (int)edge(raw_getsockname(process_bus_attached(), fd_number(entry), name, size));
+}
+
+EXPORT int getsockopt(int fd, int level, int option, void *value, socklen_t *size)
+{
+    uint32_t entry = fdtab_get(fd);
+
+    if (fd_kind(entry) != FD_RAW)
+        return real.getsockopt(fd, level, option, value, size);
+    return (int)edge(raw_getsockopt(process_bus_attached(), fd_number(entry), fd, level, option, value, size));
+}
+
+EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_t size)
+{
+    uint32_t entry = fdtab_get(fd);
+    int result;
+
+    if (fd_kind(entry) == FD_RAW)
+        return (int)edge(raw_setsockopt(process_bus_attached(), fd_number(entry), fd, level, option, value, size));
+    result = real.setsockopt(fd, level, option, value, size);
+    if (result == 0 && fd_kind(entry) == FD_NETLINK && level == SOL_NETLINK)
+        nlfd_groups_changed(fds_netlink(entry), fd);
+    return result;
+}
+
+/* Is it a socket at all? Interface requests on anything else are the kernel's to refuse. */
+static bool is_socket(int fd)
+{
+    int type;
+    socklen_t size = sizeof(type);
+    return sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+}
+
+EXPORT int ioctl(int fd, unsigned long request, ...)
+{
+    uint32_t entry = fdtab_get(fd);
+    const struct bus *bus;
+    long result = -ENOIOCTLCMD;
+    va_list list;
+    void *argument;
+
+    va_start(list, request);
+    argument = va_arg(list, void *);
+    va_end(list);
+    if (fd_kind(entry) == FD_RAW)
+        result = raw_ioctl(process_bus_attached(), fd_number(entry), request, argument);
+    else if (unlikely(ioctl_is_interface(request)) && process_has_instance() && is_socket(fd) && (bus = process_bus()))
+        result = ioctl_interface(bus, request, argument);
+    if (result != -ENOIOCTLCMD)
+        return (int)edge(result);
+    if (unlikely(!real.ioctl))
+        real_resolve();
+    return real.ioctl(fd, request, argument);
+}

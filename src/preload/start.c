@@ -1,0 +1,89 @@
+/* preload/start.c - what happens when the library is loaded, and in the child of fork(). */
+#include "preload/fds.h"
+#include "preload/real.h"
+#include "base/sys.h"
+#include "sockets/door.h"
+#include "sockets/fdtab.h"
+#include "sockets/process.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* prefix: door_ fork __fork */
+
+#define INHERITED_MAX 1024 /* descriptors looked at after exec */
+#define POLL_AT_ONCE 256
+
+int door_wait(int fd)
+{
+    char token;
+    int saved = errno, result = 0;
+
+    if (real.recv(fd, &token, 1, MSG_PEEK) < 0)
+        result = -errno;
+    errno = saved;
+    return result;
+}
+
+/* Open descriptors are found with one poll per 256: POLLNVAL says which are not. */
+static void adopt_inherited(void)
+{
+    struct pollfd fds[POLL_AT_ONCE];
+
+    for (int first = 0; first < INHERITED_MAX; first += POLL_AT_ONCE) {
+        struct timespec now = { 0, 0 };
+        for (int i = 0; i < POLL_AT_ONCE; i++)
+            fds[i] = (struct pollfd) { .fd = first + i };
+        if (sys_call(SYS_ppoll, fds, POLL_AT_ONCE, &now, NULL, 0) < 0) /* more than RLIMIT_NOFILE: ask one by one */
+            for (int i = 0; i < POLL_AT_ONCE; i++)
+                fds[i].revents = sys_call(SYS_fcntl, first + i, F_GETFD, 0) < 0 ? POLLNVAL : 0;
+        for (int i = 0; i < POLL_AT_ONCE; i++)
+            if (!(fds[i].revents & POLLNVAL))
+                fds_adopt(first + i);
+    }
+}
+
+/* $POCKETCAN_DIR, else $XDG_RUNTIME_DIR/pocketcan, else /tmp/pocketcan-UID. */
+static void name_instance(void)
+{
+    const char *dir = getenv("POCKETCAN_DIR"), *runtime = getenv("XDG_RUNTIME_DIR");
+    char path[112], digits[12];
+    unsigned count = 0, at = sizeof("/tmp/pocketcan-") - 1;
+    uint32_t uid = (uint32_t)sys_call6(SYS_getuid, 0, 0, 0, 0, 0, 0);
+
+    if (dir && *dir) {
+        process_set_dir(dir);
+        return;
+    }
+    if (runtime && *runtime && strlen(runtime) < sizeof(path) - sizeof("/pocketcan")) {
+        strcpy(path, runtime);
+        strcat(path, "/pocketcan");
+    } else {
+        strcpy(path, "/tmp/pocketcan-");
+        do
+            digits[count++] = (char)('0' + uid % 10);
+        while (uid /= 10);
+        while (count)
+            path[at++] = digits[--count];
+        path[at] = 0;
+    }
+    process_set_dir(path);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    real_resolve();
+    fdtab_own();
+    name_instance();
+    adopt_inherited();
+}
+
+EXPORT pid_t fork(void)
+{
+    pid_t pid = real.fork();
+
+    if (pid == 0)
+        fdtab_own();
+    return pid;
+}
+EXPORT pid_t __fork(void) { return fork(); }

@@ -1,0 +1,292 @@
+/* preload/wait.c - poll, select and epoll_wait.
+ *
+ * The kernel waits on the real descriptors. Before: sockets whose last frame was taken are settled, so that readable means
+ * readable. After (poll and select): a stray token is not reported, and the result bits of CAN sockets are made what they are on
+ * Linux (an error is POLLERR alone, not POLLIN). epoll needs only the first half. */
+#include "preload/real.h"
+#include "sockets/fdtab.h"
+#include "sockets/process.h"
+#include "sockets/ready.h"
+#include "sockets/usermem.h"
+#include <signal.h>
+#include <time.h>
+
+/* prefix: poll ppoll select pselect epoll_ __ */
+
+#define IN_BITS (POLLIN | POLLRDNORM)
+
+/* ---- time ---- */
+
+static struct timespec deadline_of(const struct timespec *timeout)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += timeout->tv_sec + (at.tv_nsec + timeout->tv_nsec) / 1000000000;
+    at.tv_nsec = (at.tv_nsec + timeout->tv_nsec) % 1000000000;
+    return at;
+}
+
+static struct timespec left_until(const struct timespec *deadline)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    now.tv_sec = deadline->tv_sec - now.tv_sec;
+    now.tv_nsec = deadline->tv_nsec - now.tv_nsec;
+    if (now.tv_nsec < 0) {
+        now.tv_sec--;
+        now.tv_nsec += 1000000000;
+    }
+    return now.tv_sec < 0 ? (struct timespec) { 0, 0 } : now;
+}
+
+static bool is_valid(const struct timespec *time)
+{
+    return time->tv_sec >= 0 && time->tv_nsec >= 0 && time->tv_nsec < 1000000000;
+}
+
+/* ---- poll ---- */
+
+static bool any_raw(const struct pollfd *fds, nfds_t count)
+{
+    for (nfds_t i = 0; i < count; i++)
+        if (fd_kind(fdtab_get(fds[i].fd)) == FD_RAW)
+            return true;
+    return false;
+}
+
+static void settle_polled(const struct bus *bus, const struct pollfd *fds, nfds_t count)
+{
+    for (nfds_t i = 0; i < count; i++) {
+        uint32_t entry = fdtab_get(fds[i].fd);
+        if (fd_kind(entry) == FD_RAW)
+            ready_settle(bus, fd_number(entry), fds[i].fd);
+    }
+}
+
+/* Makes revents of CAN sockets true. Returns how many descriptors have any. */
+static int correct_polled(const struct bus *bus, struct pollfd *fds, nfds_t count)
+{
+    int ready = 0;
+
+    for (nfds_t i = 0; i < count; i++) {
+        uint32_t entry = fdtab_get(fds[i].fd);
+        if (fd_kind(entry) == FD_RAW && !(fds[i].revents & POLLNVAL)) {
+            if (fds[i].revents & IN_BITS)
+                ready_verify(bus, fd_number(entry), fds[i].fd);
+            fds[i].revents = (short)(ready_mask(bus, fd_number(entry)) & (fds[i].events | POLLERR));
+        }
+        ready += fds[i].revents != 0;
+    }
+    return ready;
+}
+
+static int poll_ours(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+{
+    const struct bus *bus = process_bus_attached();
+    struct timespec deadline = { 0, 0 }, left = { 0, 0 };
+    int result, ready;
+
+    if (timeout && is_valid(timeout)) {
+        deadline = deadline_of(timeout);
+        left = *timeout;
+    } else if (timeout) {
+        return real.ppoll(fds, count, timeout, mask);
+    }
+    for (;;) {
+        settle_polled(bus, fds, count);
+        result = real.ppoll(fds, count, timeout ? &left : NULL, mask);
+        if (result < 0)
+            return result;
+        ready = correct_polled(bus, fds, count);
+        if (ready || result == 0)
+            return ready;
+        if (timeout)
+            left = left_until(&deadline);
+    }
+}
+
+EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+    struct timespec time = { timeout / 1000, timeout % 1000 * 1000000L };
+
+    if (likely(!process_bus_attached()) || !usermem_ok(fds, count * sizeof(*fds), USERMEM_WRITE) || !any_raw(fds, count)) {
+        if (process_bus_attached())
+            ready_settle_all(process_bus_attached()); /* an epoll descriptor may be among them */
+        return real.poll(fds, count, timeout);
+    }
+    return poll_ours(fds, count, timeout < 0 ? NULL : &time, NULL);
+}
+
+EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+{
+    if (likely(!process_bus_attached()) || !usermem_ok(fds, count * sizeof(*fds), USERMEM_WRITE) || !any_raw(fds, count)) {
+        if (process_bus_attached())
+            ready_settle_all(process_bus_attached());
+        return real.ppoll(fds, count, timeout, mask);
+    }
+    return poll_ours(fds, count, timeout, mask);
+}
+
+int __poll(struct pollfd *fds, nfds_t count, int timeout);
+int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room);
+int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room);
+
+EXPORT int __poll(struct pollfd *fds, nfds_t count, int timeout) { return poll(fds, count, timeout); }
+
+EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room)
+{
+    if (room / sizeof(*fds) < count)
+        __builtin_trap();
+    return poll(fds, count, timeout);
+}
+
+EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room)
+{
+    if (room / sizeof(*fds) < count)
+        __builtin_trap();
+    return ppoll(fds, count, timeout, mask);
+}
+
+/* ---- select ---- */
+
+/* The bits of descriptor `fd` in a set of any size: programs may pass more than FD_SETSIZE. */
+static bool has_bit(const fd_set *set, int fd)
+{
+    return set && ((const unsigned long *)set)[(unsigned)fd / (8 * sizeof(long))] & 1ul << (unsigned)fd % (8 * sizeof(long));
+}
+
+static void clear_bit(fd_set *set, int fd)
+{
+    ((unsigned long *)set)[(unsigned)fd / (8 * sizeof(long))] &= ~(1ul << (unsigned)fd % (8 * sizeof(long)));
+}
+
+#define SELECT_MAX 4096 /* descriptors that we re-check; beyond, the kernel's answer stands */
+#define SELECT_BYTES(count) (((size_t)(count) + 8 * sizeof(long) - 1) / (8 * sizeof(long)) * sizeof(long))
+
+/* The sets as they were asked, to ask again after a stray token. */
+struct asked {
+    unsigned long set[3][SELECT_MAX / (8 * sizeof(long))];
+};
+
+static void copy_sets(struct asked *asked, fd_set *sets[3], int count, bool back)
+{
+    for (int i = 0; i < 3; i++)
+        for (size_t word = 0; sets[i] && word < SELECT_BYTES(count) / sizeof(long); word++) {
+            if (back)
+                ((unsigned long *)sets[i])[word] = asked->set[i][word];
+            else
+                asked->set[i][word] = ((unsigned long *)sets[i])[word];
+        }
+}
+
+/* Takes stray tokens out of the result. Returns how many bits went. */
+static int correct_selected(const struct bus *bus, int count, fd_set *in)
+{
+    int gone = 0;
+
+    for (int fd = 0; in && fd < count; fd++) {
+        uint32_t entry = has_bit(in, fd) ? fdtab_get(fd) : 0;
+        if (fd_kind(entry) == FD_RAW && !ready_verify(bus, fd_number(entry), fd)) {
+            clear_bit(in, fd);
+            gone++;
+        }
+    }
+    return gone;
+}
+
+static int select_ours(int count, fd_set *sets[3], const struct timespec *timeout, const sigset_t *mask)
+{
+    const struct bus *bus = process_bus_attached();
+    struct timespec deadline = timeout ? deadline_of(timeout) : (struct timespec) { 0, 0 };
+    struct timespec left = timeout ? *timeout : deadline;
+    struct asked asked;
+    int result;
+
+    copy_sets(&asked, sets, count, false);
+    for (;;) {
+        ready_settle_all(bus);
+        result = real.pselect(count, sets[0], sets[1], sets[2], timeout ? &left : NULL, mask);
+        if (result <= 0)
+            return result;
+        result -= correct_selected(bus, count, sets[0]);
+        if (result > 0)
+            return result;
+        copy_sets(&asked, sets, count, true);
+        if (timeout)
+            left = left_until(&deadline);
+    }
+}
+
+static bool is_ours(int count, fd_set *const sets[3])
+{
+    if (likely(!process_bus_attached()) || count <= 0 || count > SELECT_MAX)
+        return false;
+    for (int i = 0; i < 3; i++)
+        if (sets[i] && !usermem_ok(sets[i], SELECT_BYTES(count), USERMEM_WRITE))
+            return false;
+    return true;
+}
+
+EXPORT int select(int count, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)
+{
+    fd_set *sets[3] = { in, out, except };
+    struct timespec time, deadline;
+    int result;
+
+    if (!is_ours(count, sets) || (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0)))
+        return real.select(count, in, out, except, timeout);
+    if (!timeout)
+        return select_ours(count, sets, NULL, NULL);
+    time = (struct timespec) { timeout->tv_sec + timeout->tv_usec / 1000000, timeout->tv_usec % 1000000 * 1000 };
+    deadline = deadline_of(&time);
+    result = select_ours(count, sets, &time, NULL);
+    time = left_until(&deadline);
+    *timeout = (struct timeval) { time.tv_sec, time.tv_nsec / 1000 };
+    return result;
+}
+
+int __select(int count, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout);
+EXPORT int __select(int count, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)
+{
+    return select(count, in, out, except, timeout);
+}
+
+EXPORT int pselect(int count, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout, const sigset_t *mask)
+{
+    fd_set *sets[3] = { in, out, except };
+
+    if (!is_ours(count, sets) || (timeout && !is_valid(timeout)))
+        return real.pselect(count, in, out, except, timeout, mask);
+    return select_ours(count, sets, timeout, mask);
+}
+
+/* ---- epoll ---- */
+
+static inline void settle(void)
+{
+    const struct bus *bus = process_bus_attached();
+    if (unlikely(bus != NULL))
+        ready_settle_all(bus);
+}
+
+EXPORT int epoll_wait(int fd, struct epoll_event *events, int count, int timeout)
+{
+    settle();
+    return real.epoll_wait(fd, events, count, timeout);
+}
+
+EXPORT int epoll_pwait(int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask)
+{
+    settle();
+    return real.epoll_pwait(fd, events, count, timeout, mask);
+}
+
+EXPORT int epoll_pwait2(int fd, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask)
+{
+    settle();
+    if (!real.epoll_pwait2)
+        return (int)edge(-ENOSYS);
+    return real.epoll_pwait2(fd, events, count, timeout, mask);
+}

@@ -1,0 +1,232 @@
+/* sockets/ioctl.c - ioctl(2): questions about our interfaces, on any socket, and what a CAN socket answers (spec A.4).
+ *
+ * The interface requests are a table. Getters read the interface table; setters go to the daemon, which is the only one to
+ * write it. */
+#include "sockets/ioctl.h"
+#include "base/sys.h"
+#include "bus/links.h"
+#include "bus/slot.h"
+#include "sockets/ctl.h"
+#include "sockets/raw.h"
+#include "sockets/usermem.h"
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#define ARPHRD_CAN_ 280
+
+struct ifcall {
+    const struct bus *bus;
+    struct link_view link;
+    struct ifreq *request;
+    unsigned long number;
+};
+
+static int get_index(struct ifcall *call)
+{
+    call->request->ifr_ifindex = call->link.ifindex;
+    return 0;
+}
+
+static int get_flags(struct ifcall *call)
+{
+    call->request->ifr_flags = (short)(call->link.flags & 0xffff & ~(uint32_t)0x10000);
+    return 0;
+}
+
+static int get_mtu(struct ifcall *call)
+{
+    call->request->ifr_mtu = (int)call->link.mtu;
+    return 0;
+}
+
+static int get_txqlen(struct ifcall *call)
+{
+    call->request->ifr_qlen = (int)call->link.txqlen;
+    return 0;
+}
+
+static int get_metric(struct ifcall *call)
+{
+    call->request->ifr_metric = 0;
+    return 0;
+}
+
+static int get_map(struct ifcall *call)
+{
+    memset(&call->request->ifr_map, 0, sizeof(call->request->ifr_map));
+    return 0;
+}
+
+static int get_hwaddr(struct ifcall *call)
+{
+    memset(&call->request->ifr_hwaddr, 0, sizeof(call->request->ifr_hwaddr));
+    call->request->ifr_hwaddr.sa_family = ARPHRD_CAN_;
+    return 0;
+}
+
+static int not_supported(struct ifcall *call)
+{
+    (void)call;
+    return -EOPNOTSUPP;
+}
+
+static int no_address(struct ifcall *call)
+{
+    (void)call;
+    return -EADDRNOTAVAIL;
+}
+
+/* The daemon does it. struct ifreq of 32-bit processes is the smaller one; what the setters use lies at the same place. */
+static int set_by_daemon(struct ifcall *call)
+{
+    struct ctl_ioctl message = { .request = (uint32_t)call->number };
+    size_t size = sizeof(*call->request) < sizeof(message.ifreq) ? sizeof(*call->request) : sizeof(message.ifreq);
+
+    memcpy(message.ifreq, call->request, size);
+    memcpy(message.ifreq, call->link.name, LINK_NAME_SIZE); /* altnames and labels are resolved here */
+    return ctl_call(call->bus->dir, CTL_IOCTL, &message, sizeof(message), -1, &message, sizeof(message), NULL, NULL, 0);
+}
+
+static int ethtool_drvinfo(struct ifcall *call, void *user)
+{
+    struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+    uint32_t kind = link_state_kind(call->link.state);
+
+    strcpy(info.driver, kind == LINK_KIND_VXCAN ? "vxcan" : "vcan");
+    strcpy(info.version, "6.1.0");
+    return usermem_write(user, &info, sizeof(info));
+}
+
+static int ethtool_link(struct ifcall *call, void *user)
+{
+    struct ethtool_value value = { ETHTOOL_GLINK, call->link.carrier };
+    return usermem_write(user, &value, sizeof(value));
+}
+
+static int ethtool_ts_info(struct ifcall *call, void *user)
+{
+    struct ethtool_ts_info info = { .cmd = ETHTOOL_GET_TS_INFO, .phc_index = -1,
+                                    .so_timestamping = 2 | 8 | 16 /* software transmit, receive, clock */ };
+    (void)call;
+    return usermem_write(user, &info, sizeof(info));
+}
+
+static int ethtool(struct ifcall *call)
+{
+    static const struct { uint32_t command; int (*answer)(struct ifcall *, void *); } table[] = {
+        { ETHTOOL_GDRVINFO, ethtool_drvinfo }, { ETHTOOL_GLINK, ethtool_link }, { ETHTOOL_GET_TS_INFO, ethtool_ts_info },
+    };
+    uint32_t command;
+
+    if (usermem_read(&command, call->request->ifr_data, sizeof(command)))
+        return -EFAULT;
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+        if (table[i].command == command)
+            return table[i].answer(call, call->request->ifr_data);
+    return -EOPNOTSUPP;
+}
+
+/* Requests that name an interface in ifr_name. */
+static const struct {
+    unsigned long number;
+    int (*answer)(struct ifcall *call);
+    bool writes; /* the request goes back to the caller */
+} requests[] = {
+    { SIOCGIFINDEX, get_index, true },      { SIOCGIFFLAGS, get_flags, true },     { SIOCGIFMTU, get_mtu, true },
+    { SIOCGIFTXQLEN, get_txqlen, true },    { SIOCGIFMETRIC, get_metric, true },   { SIOCGIFMAP, get_map, true },
+    { SIOCGIFHWADDR, get_hwaddr, true },    { SIOCSIFFLAGS, set_by_daemon, false }, { SIOCSIFMTU, set_by_daemon, false },
+    { SIOCSIFTXQLEN, set_by_daemon, false }, { SIOCSIFNAME, set_by_daemon, false }, { SIOCETHTOOL, ethtool, false },
+    { SIOCGIFADDR, no_address, false },     { SIOCGIFNETMASK, no_address, false }, { SIOCGIFBRDADDR, no_address, false },
+    { SIOCGIFDSTADDR, no_address, false },  { SIOCSIFHWADDR, not_supported, false }, { SIOCGHWTSTAMP, not_supported, false },
+    { SIOCSHWTSTAMP, not_supported, false },
+};
+
+static int find_request(unsigned long number)
+{
+    for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++)
+        if (requests[i].number == number)
+            return (int)i;
+    return -1;
+}
+
+/* SIOCGIFNAME asks by index. */
+static int name_of_index(const struct bus *bus, void *user_request)
+{
+    struct ifreq request;
+    struct link_view link;
+
+    if (usermem_read(&request, user_request, sizeof(request)))
+        return -EFAULT;
+    if (links_by_ifindex(bus->control, (uint32_t)request.ifr_ifindex, &link))
+        return -ENOIOCTLCMD;
+    memcpy(request.ifr_name, link.name, sizeof(request.ifr_name));
+    return usermem_write(user_request, &request, sizeof(request));
+}
+
+int ioctl_interface(const struct bus *bus, unsigned long number, void *user_request)
+{
+    int row = find_request(number), error;
+    struct ifreq request;
+    struct ifcall call = { .bus = bus, .request = &request, .number = number };
+
+    if (number == SIOCGIFNAME)
+        return name_of_index(bus, user_request);
+    if (row < 0)
+        return -ENOIOCTLCMD;
+    if (usermem_read(&request, user_request, sizeof(request)))
+        return -EFAULT;
+    if (links_by_name(bus->control, request.ifr_name, sizeof(request.ifr_name), &call.link))
+        return -ENOIOCTLCMD;
+    error = requests[row].answer(&call);
+    if (!error && requests[row].writes)
+        error = usermem_write(user_request, &request, sizeof(request));
+    return error;
+}
+
+bool ioctl_is_interface(unsigned long number)
+{
+    return number == SIOCGIFNAME || ((number & ~0xfful) == 0x8900 && find_request(number) >= 0);
+}
+
+/* ---- on a CAN socket ---- */
+
+/* SIOCGSTAMP in its two widths and two units. */
+static int get_stamp(const struct bus *bus, uint32_t number, unsigned long request, void *user)
+{
+    struct bus_slot *slot = &bus->data->slot[number];
+    uint64_t stamp = load_relaxed(&slot->stamp_ns);
+    long value[2];
+
+    if (!load_relaxed(&slot->stamp_on)) {
+        store_seq(&slot->stamp_on, 1);
+        slot_update_rx_flags(bus, number);
+    }
+    if (!stamp)
+        return -ENOENT;
+    value[0] = (long)(stamp / 1000000000u);
+    value[1] = (long)(stamp % 1000000000u) / (request == SIOCGSTAMP ? 1000 : 1);
+    return usermem_write(user, value, sizeof(value));
+}
+
+/* What is ENOTTY on a CAN socket though the real descriptor would answer, or though it is an interface request. */
+static const unsigned long refused[] = {
+    FIONREAD, TIOCOUTQ, 0x894b /* SIOCOUTQNSD */, 0x8905 /* SIOCATMARK */, SIOCGIFADDR, SIOCGIFNETMASK, SIOCGIFBRDADDR, SIOCGIFDSTADDR,
+    SIOCSIFADDR, SIOCSIFNETMASK, SIOCSIFBRDADDR, SIOCSIFDSTADDR, 0x89e0 /* SIOCUNIXFILE: SIOCPROTOPRIVATE */,
+};
+
+int raw_ioctl(const struct bus *bus, uint32_t slot, unsigned long request, void *user)
+{
+    request &= 0xffffffffu;
+    for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
+        if (refused[i] == request)
+            return -ENOTTY;
+    if (request == 0x8906 || request == 0x8907) /* SIOCGSTAMP, SIOCGSTAMPNS of 64-bit programs */
+        return get_stamp(bus, slot, request == 0x8906 ? SIOCGSTAMP : 0, user);
+    if (request >= SIOCDEVPRIVATE && request < SIOCDEVPRIVATE + 16)
+        return -EOPNOTSUPP;
+    return ioctl_interface(bus, request, user);
+}

@@ -1,0 +1,25 @@
+/* sockets/process.h - the instance that this process belongs to. */
+#ifndef SOCKETS_PROCESS_H
+#define SOCKETS_PROCESS_H
+
+#include "bus/bus.h"
+
+/* Names the instance directory, once, at start: $POCKETCAN_DIR or the default. NULL or too long: none. */
+void process_set_dir(const char *dir);
+
+/* The instance, attached when first asked for; NULL when there is none (not running, another version, not ours). */
+const struct bus *process_bus(void);
+
+/* The instance if it is attached already: for hot paths and for questions that are not worth attaching. */
+const struct bus *process_bus_attached(void);
+
+/* True when an instance directory is named and has a control socket: cheap, attaches nothing. */
+bool process_has_instance(void);
+
+/* Maps the CAN XL area. Returns 0 or -errno. */
+int process_need_ext(void);
+
+/* Why the last attach failed: -errno; for `pocketcan doctor`. */
+int process_attach_error(void);
+
+#endif

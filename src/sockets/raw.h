@@ -1,0 +1,71 @@
+/* sockets/raw.h - CAN_RAW sockets: the socket calls, once, on plain arguments (spec A, B, C). All return -errno.
+ *
+ * A socket is named by its slot; `fd` is the descriptor it was called through, used only for waiting, for wake-ups and for what
+ * the kernel keeps (O_NONBLOCK, time-outs). Pointers marked "user" belong to the program and may be bad: -EFAULT. */
+#ifndef SOCKETS_RAW_H
+#define SOCKETS_RAW_H
+
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include "bus/bus.h"
+
+/* socket(PF_CAN, type, protocol): a descriptor, or -EINVAL, -EPROTONOSUPPORT, -EPROTOTYPE, -EMFILE, -ENFILE ... */
+int raw_socket(const struct bus *bus, int type, int protocol);
+
+/* The last reference of this process to a socket may be gone: ends the slot if nobody else holds it. */
+void raw_closed(const struct bus *bus, uint32_t slot);
+
+/* The slot that an inherited or received descriptor belongs to, or -ENOTSOCK when it is none of this instance. */
+int raw_identify(const struct bus *bus, int fd);
+/* The instance directory of any instance's socket: writes it to dir[0..size), returns 0 or -ENOTSOCK. */
+int raw_identify_dir(int fd, char *dir, size_t size);
+
+int raw_bind(const struct bus *bus, uint32_t slot, int fd, const void *user_address, socklen_t size);
+int raw_getsockname(const struct bus *bus, uint32_t slot, void *user_address, socklen_t *user_size);
+
+/* One frame in user memory. */
+struct raw_send {
+    const struct iovec *iov; /* private copy; bases are user */
+    size_t iov_count;
+    const void *name; /* user; NULL: none */
+    socklen_t name_size;
+    const void *control; /* user */
+    size_t control_size;
+};
+ssize_t raw_send(const struct bus *bus, uint32_t slot, int fd, const struct raw_send *message);
+/* write(2) and send(2): one buffer. */
+ssize_t raw_write(const struct bus *bus, uint32_t slot, int fd, const void *user_frame, size_t size);
+
+struct raw_receive {
+    const struct iovec *iov; /* private copy; bases are user */
+    size_t iov_count;
+    void *name; /* user; NULL: not wanted */
+    socklen_t name_size; /* in: room; out: 8 */
+    void *control; /* user */
+    size_t control_size; /* in: room; out: used */
+    int flags; /* out: msg_flags */
+};
+/* Takes (or peeks at) one frame; waits unless MSG_DONTWAIT or O_NONBLOCK. Returns bytes copied. */
+ssize_t raw_receive(const struct bus *bus, uint32_t slot, int fd, struct raw_receive *message, int flags);
+/* read(2) and recv(2). */
+ssize_t raw_read(const struct bus *bus, uint32_t slot, int fd, void *user_buffer, size_t size, int flags);
+
+int raw_setsockopt(const struct bus *bus, uint32_t slot, int fd, int level, int name, const void *user_value, socklen_t size);
+int raw_getsockopt(const struct bus *bus, uint32_t slot, int fd, int level, int name, void *user_value, socklen_t *user_size);
+
+/* ioctl(2) on a CAN socket. -ENOIOCTLCMD when the real descriptor must answer. */
+#ifndef ENOIOCTLCMD
+#define ENOIOCTLCMD 515
+#endif
+int raw_ioctl(const struct bus *bus, uint32_t slot, unsigned long request, void *user_argument);
+
+/* Takes the pending error: 0 or -errno. For send and receive. */
+static inline int raw_take_error(struct bus_slot *slot)
+{
+    if (likely(!load_relaxed(&slot->error)))
+        return 0;
+    return -(int)(atomic_exchange(&slot->error, 0) & 0xfff);
+}
+
+#endif

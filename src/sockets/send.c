@@ -1,0 +1,235 @@
+/* sockets/send.c - sending on CAN_RAW sockets: the checks of write(2), sendto(2), sendmsg(2) in the kernel's order.
+ *
+ * The order matters to programs that provoke several errors at once: length, address, device, pending error, memory, frame
+ * kind, control messages, size, device type, device state (spec B.2). The frame is copied once and then only the copy counts. */
+#include "sockets/raw.h"
+#include "base/sys.h"
+#include "bus/links.h"
+#include "bus/ring.h"
+#include "can/frame.h"
+#include "sockets/process.h"
+#include "sockets/options.h"
+#include "sockets/usermem.h"
+#include <errno.h>
+#include <linux/net_tstamp.h>
+#include <net/if.h>
+#include <string.h>
+
+#define ADDRESS_SIZE 8
+#define CONTROL_MAX 20480u /* net.core.optmem_max */
+
+#ifndef SCM_TXTIME
+#define SCM_TXTIME 61
+#endif
+#define SO_TIMESTAMPING_OLD_ 37
+#define SO_TIMESTAMPING_NEW_ 65
+
+/* Where a frame goes. foreign: an interface of the real kernel, which is no CAN device. */
+struct target {
+    uint32_t index, ifindex;
+    uint64_t state;
+    bool foreign;
+};
+
+/* Does the real kernel know this index? */
+static bool kernel_has_ifindex(int fd, uint32_t ifindex)
+{
+    struct ifreq request = { .ifr_ifindex = (int)ifindex };
+    return sys_call(SYS_ioctl, fd, 0x8910 /* SIOCGIFNAME */, &request) == 0;
+}
+
+static int find_target(const struct bus *bus, struct bus_slot *slot, int fd, uint32_t ifindex, struct target *out)
+{
+    out->index = load_relaxed(&slot->link);
+    out->ifindex = ifindex;
+    out->foreign = false;
+    if (!ifindex)
+        return -ENXIO;
+    if (out->index >= LINKS_MAX || load_relaxed(&bus->control->links[out->index].ifindex) != ifindex)
+        out->index = links_find(bus->control, ifindex);
+    if (likely(out->index < LINKS_MAX)) {
+        out->state = load_acquire(&bus->control->links[out->index].state);
+        return 0;
+    }
+    out->foreign = kernel_has_ifindex(fd, ifindex);
+    out->state = 0;
+    return out->foreign ? 0 : -ENXIO;
+}
+
+static bool is_fd_mtu(uint32_t mtu) { return mtu == FRAME_FD_SIZE || (mtu >= 76 && mtu <= FRAME_XL_MAX); }
+static bool is_xl_mtu(uint32_t mtu) { return mtu >= 76 && mtu <= FRAME_XL_MAX; }
+
+/* May this socket send this frame on a device with this mtu? Spec C.4. */
+static int check_kind(const struct bus_slot *slot, const struct target *target, const void *frame, size_t size)
+{
+    uint32_t mtu = target->foreign ? FRAME_CC_SIZE : link_state_mtu(target->state);
+
+    switch (frame_classify(frame, size)) {
+    case FRAME_CC: return 0;
+    case FRAME_FD: return load_relaxed(&slot->option[OPT_FD]) && is_fd_mtu(mtu) ? 0 : -EINVAL;
+    case FRAME_XL: return load_relaxed(&slot->option[OPT_XL]) && is_xl_mtu(mtu) ? 0 : -EINVAL;
+    case FRAME_NONE: break;
+    }
+    return -EINVAL;
+}
+
+/* ---- control messages ---- */
+
+/* One SOL_SOCKET control message. */
+static int check_cmsg(const struct bus_slot *slot, const struct cmsghdr *head, const void *user_data, uint32_t *mark)
+{
+    uint32_t value = 0;
+    size_t data_size = head->cmsg_len - CMSG_LEN(0);
+
+    if (data_size >= sizeof(value) && usermem_read(&value, user_data, sizeof(value)))
+        return -EFAULT;
+    switch (head->cmsg_type) {
+    case SO_MARK:
+        if (!options_capable(OPTIONS_CAP_NET_RAW) && !options_capable(OPTIONS_CAP_NET_ADMIN))
+            return -EPERM;
+        *mark = value;
+        return data_size == sizeof(value) ? 0 : -EINVAL;
+    case SO_TIMESTAMPING_OLD_:
+    case SO_TIMESTAMPING_NEW_:
+        return data_size == sizeof(value) && !(value & ~(uint32_t)SOF_TIMESTAMPING_TX_RECORD_MASK) ? 0 : -EINVAL;
+    case SCM_TXTIME: return load_relaxed(&slot->option[OPT_TXTIME]) && data_size == 8 ? 0 : -EINVAL;
+    case SCM_RIGHTS:
+    case SCM_CREDENTIALS: return 0;
+    default: return -EINVAL;
+    }
+}
+
+static int check_control(const struct bus_slot *slot, const struct raw_send *message, uint32_t *mark)
+{
+    const uint8_t *at = message->control;
+    size_t left = message->control_size;
+    int error = 0;
+
+    if (left > CONTROL_MAX)
+        return -ENOBUFS;
+    while (!error && at && left >= sizeof(struct cmsghdr)) {
+        struct cmsghdr head;
+        size_t step;
+        if (usermem_read(&head, at, sizeof(head)))
+            return -EFAULT;
+        if (head.cmsg_len < CMSG_LEN(0) || head.cmsg_len > left)
+            return -EINVAL;
+        if (head.cmsg_level == SOL_SOCKET)
+            error = check_cmsg(slot, &head, at + CMSG_LEN(0), mark);
+        step = CMSG_ALIGN(head.cmsg_len);
+        if (step > left)
+            step = left;
+        at += step;
+        left -= step;
+    }
+    return error;
+}
+
+/* ---- the call ---- */
+
+static int gather(uint8_t *to, const struct iovec *iov, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (usermem_read(to, iov[i].iov_base, iov[i].iov_len))
+            return -EFAULT;
+        to += iov[i].iov_len;
+    }
+    return 0;
+}
+
+/* The frame is copied and its target known: the rest of the checks, and off. */
+static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const struct target *target, uint8_t *bytes, size_t size,
+                        uint32_t mark)
+{
+    struct bus_slot *slot = &bus->data->slot[number];
+    struct bus_frame frame = {
+        .frame = bytes,
+        .size = (uint32_t)size,
+        .origin = number,
+        .origin_gen = load_relaxed(&slot->gen),
+        .owner = number,
+        .mark = mark,
+        .token_fd = fd,
+        .loopback = load_relaxed(&slot->option[OPT_LOOPBACK]),
+    };
+    int error;
+
+    if (unlikely(size > link_state_mtu(target->state) && !target->foreign))
+        return -EMSGSIZE;
+    if (unlikely(target->foreign))
+        return -EPERM;
+    if (size == FRAME_FD_SIZE && !(bytes[4] & FRAME_XL_FLAG))
+        bytes[5] |= CANFD_FDF;
+    error = bus_send(bus, target->index, target->state, &frame);
+    if (unlikely(error))
+        return error;
+    store_relaxed(&slot->tx_frames, load_relaxed(&slot->tx_frames) + 1);
+    return (ssize_t)size;
+}
+
+ssize_t raw_write(const struct bus *bus, uint32_t number, int fd, const void *user_frame, size_t size)
+{
+    struct bus_slot *slot = &bus->data->slot[number];
+    _Alignas(8) uint8_t bytes[RING_EXT_SIZE];
+    struct target target;
+    int error;
+
+    if (size < FRAME_XL_MIN || size > FRAME_XL_MAX)
+        return -EINVAL;
+    error = find_target(bus, slot, fd, load_relaxed(&slot->ifindex), &target);
+    if (!error)
+        error = raw_take_error(slot);
+    if (!error)
+        error = usermem_read(bytes, user_frame, size);
+    if (!error)
+        error = check_kind(slot, &target, bytes, size);
+    return unlikely(error) ? error : transmit(bus, number, fd, &target, bytes, size, load_relaxed(&slot->option[OPT_MARK]));
+}
+
+/* The interface that an explicit address names. */
+static int read_address(const struct raw_send *message, uint32_t *ifindex)
+{
+    struct sockaddr_can address;
+
+    if (message->name_size > sizeof(struct sockaddr_storage))
+        return -EINVAL;
+    if (usermem_read(&address, message->name, message->name_size < ADDRESS_SIZE ? message->name_size : ADDRESS_SIZE))
+        return -EFAULT;
+    *ifindex = (uint32_t)address.can_ifindex;
+    return message->name_size < ADDRESS_SIZE || address.can_family != AF_CAN ? -EINVAL : 0;
+}
+
+static int total_size(const struct raw_send *message, size_t *size)
+{
+    *size = 0;
+    for (size_t i = 0; i < message->iov_count; i++) {
+        if (message->iov[i].iov_len > FRAME_XL_MAX - *size)
+            return -EINVAL;
+        *size += message->iov[i].iov_len;
+    }
+    return *size < FRAME_XL_MIN ? -EINVAL : 0;
+}
+
+ssize_t raw_send(const struct bus *bus, uint32_t number, int fd, const struct raw_send *message)
+{
+    struct bus_slot *slot = &bus->data->slot[number];
+    _Alignas(8) uint8_t bytes[RING_EXT_SIZE];
+    uint32_t ifindex = load_relaxed(&slot->ifindex), mark = load_relaxed(&slot->option[OPT_MARK]);
+    struct target target;
+    size_t size;
+    int error = total_size(message, &size);
+
+    if (!error && message->name)
+        error = read_address(message, &ifindex);
+    if (!error)
+        error = find_target(bus, slot, fd, ifindex, &target);
+    if (!error)
+        error = raw_take_error(slot);
+    if (!error)
+        error = gather(bytes, message->iov, message->iov_count);
+    if (!error)
+        error = check_kind(slot, &target, bytes, size);
+    if (!error && message->control_size)
+        error = check_control(slot, message, &mark);
+    return error ? error : transmit(bus, number, fd, &target, bytes, size, mark);
+}
