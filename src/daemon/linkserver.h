@@ -25,8 +25,8 @@ void linkserver_start(struct linkserver *server);
 /* Answers one rtnetlink request (CTL_NETLINK's payload): writes complete netlink messages into reply[0..cap).
  * Returns the bytes written, or -errno when the request is no well-formed netlink message. A refusal is a NLMSG_ERROR reply
  * (with the extended text when ext_ack). A dump gives all of our interfaces, NLM_F_MULTI, without NLMSG_DONE. */
-long linkserver_netlink(struct linkserver *server, const struct ctl_netlink *caller, const void *message, size_t size,
-                        void *reply, size_t cap);
+long linkserver_netlink(struct linkserver *server, const struct ctl_netlink *caller, const void *message,
+                        size_t size, void *reply, size_t cap);
 
 /* SIOCSIFFLAGS, SIOCSIFMTU, SIOCSIFTXQLEN, SIOCSIFNAME on one of ours. Returns 0 or -errno. */
 int linkserver_ioctl(struct linkserver *server, struct ctl_ioctl *request);

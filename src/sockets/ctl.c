@@ -24,10 +24,7 @@ struct ctl_limit {
     long seconds, nanoseconds;
 };
 
-static void close_fd(int fd)
-{
-    sys_call(SYS_close, fd);
-}
+static void close_fd(int fd) { sys_call(SYS_close, fd); }
 
 /* Waits until `fd` has one of `events`. Returns 0, or -ETIMEDOUT when the limit is used up. */
 static int wait_for(int fd, short events, struct ctl_limit *limit)
