@@ -4,6 +4,7 @@
  *   ctl            socket of the daemon (sockets/ctl.h)
  *   lock           flock()ed while any process of the daemon lives: when it is free, the rest is stale
  *   s/             addresses of the CAN sockets, SLOT.GEN
+ *   made           the directory did not exist before: it goes with the instance
  *   version        what made this: read to say clearly that two versions do not mix
  *   modprobe.conf  lets kmod's own modprobe succeed for the CAN modules, see cli/shim_modprobe.c
  *
@@ -42,7 +43,6 @@ int instance_name(struct instance *instance, const char *dir)
     char path[4096];
     int length;
 
-    instance->made = false;
     if (dir[0] == '/') {
         length = snprintf(path, sizeof(path), "%s", dir);
     } else {
@@ -97,14 +97,23 @@ int instance_locate(struct instance *instance)
 /* ---- whose
  * ---------------------------------------------------------------------------------------------------- */
 
+/* The one who made the directory says so in it: many may start at once, and the daemon is not always that one's. */
+static void mark_made(const struct instance *instance)
+{
+    char path[INSTANCE_DIR_MAX + 16];
+    snprintf(path, sizeof(path), "%s/made", instance->dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0) close(fd);
+}
+
 int instance_enter(struct instance *instance, bool make)
 {
     struct stat st;
 
     if (make && mkdir(instance->dir, 0700) == 0) {
-        instance->made = true;
         if (chmod(instance->dir, 0700) < 0) /* an umask that takes our own bits */
             return instance_fail(instance, -errno, "%s: %s", instance->dir, strerror(errno));
+        mark_made(instance);
     } else if (make && errno != EEXIST) {
         return instance_fail(instance, -errno,
                              "cannot make %s: %s: set POCKETCAN_DIR to a directory you can write to",
@@ -140,7 +149,7 @@ int instance_make_private(struct instance *instance)
         if (!dirs[i] || dirs[i][0] != '/' || strlen(dirs[i]) + sizeof(suffix) > INSTANCE_DIR_MAX) continue;
         snprintf(instance->dir, sizeof(instance->dir), "%s%s", dirs[i], suffix);
         if (mkdtemp(instance->dir)) {
-            instance->made = true;
+            mark_made(instance);
             return 0;
         }
         error = errno;
@@ -262,7 +271,8 @@ void instance_remove(const struct instance *instance)
         remove_files(dir_fd);
         if (faccessat(dir_fd, "s", F_OK, AT_SYMLINK_NOFOLLOW) < 0) break;
     }
+    bool made = unlinkat(dir_fd, "made", 0) == 0;
     unlinkat(dir_fd, "lock", 0);
     close(dir_fd);
-    if (instance->made) rmdir(instance->dir);
+    if (made) rmdir(instance->dir);
 }

@@ -18,8 +18,7 @@
 
 struct instance {
     char dir[INSTANCE_DIR_MAX + 1]; /* absolute, no trailing slash */
-    bool made; /* the directory did not exist before: whoever ends the instance removes it */
-    char why[INSTANCE_WHY_SIZE]; /* after a failure: one line that says what is wrong and what to do */
+    char why[INSTANCE_WHY_SIZE];    /* after a failure: one line that says what is wrong and what to do */
 };
 
 /* Says what went wrong, in instance->why, and returns `error`. */
@@ -50,7 +49,7 @@ int instance_fill(struct instance *instance);
  * when it is another. */
 int instance_check_version(struct instance *instance);
 
-/* Removes everything the daemon made; the directory itself too when instance->made. Errors are ignored:
+/* Removes everything the daemon made; the directory itself too when we made it. Errors are ignored:
  * another may have been faster. */
 void instance_remove(const struct instance *instance);
 

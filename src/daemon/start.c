@@ -22,6 +22,8 @@
 #include "bus/layout.h"
 #include "daemon/supervisor.h"
 
+#define HELLO_TRIES 50
+
 /* ---- asking
  * --------------------------------------------------------------------------------------------------- */
 
@@ -50,7 +52,10 @@ int daemon_hello(struct instance *instance, int fds[2])
     int passed[2] = { -1, -1 };
     size_t size = 0;
 
-    int error = ctl_call(instance->dir, CTL_HELLO, NULL, 0, -1, &hello, sizeof(hello), &size, passed, 2);
+    int error =
+        -ECONNRESET; /* the worker died under the request, or the instance ends: ask the next, or there is none */
+    for (int tries = 0; tries < HELLO_TRIES && (error == -ECONNRESET || error == -EPIPE); tries++)
+        error = ctl_call(instance->dir, CTL_HELLO, NULL, 0, -1, &hello, sizeof(hello), &size, passed, 2);
     if (!error && (size < sizeof(hello) || hello.layout_version != LAYOUT_VERSION ||
                    hello.control_size != sizeof(struct control) || hello.data_size != DATA_SIZE))
         error = -EPROTO;
@@ -139,8 +144,7 @@ static ssize_t read_word(int fd, char *word, size_t cap)
 static int launch(struct instance *instance, int life_fd)
 {
     char word[INSTANCE_WHY_SIZE] = "";
-    const char *argv[] = { "pocketcan", "daemon", life_fd < 0 ? instance->dir : "--private",
-                           instance->made ? "--made" : NULL, NULL };
+    const char *argv[] = { "pocketcan", "daemon", life_fd < 0 ? instance->dir : "--private", NULL };
     int notify[2];
 
     if (pipe2(notify, O_CLOEXEC) < 0)
@@ -171,7 +175,9 @@ static int start_in(struct instance *instance, bool *started)
         return instance_fail(instance, lock_fd, "cannot lock %s: %s", instance->dir, strerror(-lock_fd));
     error = daemon_hello(instance, NULL);
     if (error == -ENOENT) {
-        error = launch(instance, -1);
+        /* To use an instance is less than to start one: see whose directory it is once more. */
+        error = instance_enter(instance, true);
+        if (!error) error = launch(instance, -1);
         *started = !error;
     }
     close(lock_fd);
@@ -202,7 +208,6 @@ int daemon_start_private(struct instance *instance, int *life_fd)
     memset(instance, 0, sizeof(*instance));
     if (pipe2(life, O_CLOEXEC) < 0)
         return instance_fail(instance, -errno, "cannot start the daemon: %s", strerror(errno));
-    instance->made = true;
     /* The writing end is closed on exec in the daemon, as in everything else we start. */
     int error = launch(instance, life[0]);
     close(life[0]);

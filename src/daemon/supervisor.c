@@ -244,7 +244,6 @@ int supervisor_main(int argc, char *argv[])
     raise_file_limit();
     if (private && fcntl(LIFE_FD, F_SETFD, FD_CLOEXEC) == 0) super.life_fd = LIFE_FD;
     error = private ? 0 : instance_name(instance, argv[1]);
-    instance->made = private || (argc > 2 && !strcmp(argv[2], "--made"));
     if (!error && chdir("/") == 0) error = set_up(&super);
     if (error) {
         dprintf(NOTIFY_FD, "%s", instance->why);

@@ -7,7 +7,7 @@ enum { NOTIFY_FD = 3, LIFE_FD = 4 };
 
 #define SUPERVISOR_COMM "pocketcan-super"
 
-/* `pocketcan daemon DIR [--made]` or `pocketcan daemon --private --made`. Returns the exit status. */
+/* `pocketcan daemon DIR` or `pocketcan daemon --private`. Returns the exit status. */
 int supervisor_main(int argc, char *argv[]);
 
 #endif
