@@ -15,6 +15,8 @@
 
 #define LINKS_MAX 16
 
+enum { OPER_UNKNOWN = 0, OPER_DOWN = 2, OPER_LOWERLAYERDOWN = 3, OPER_UP = 6 }; /* RFC 2863 */
+
 struct link_request {
     struct nlmsghdr head;
     struct ifinfomsg info;
@@ -176,6 +178,78 @@ static inline int link_rename(int index, const char *name)
     return link_talk(&r);
 }
 
+/* What RTM_GETLINK tells; fields without an attribute in the answer are -1. */
+struct link_state {
+    int type;
+    unsigned flags;
+    int operstate, carrier, mtu, txqlen, link;
+    char name[IFNAMSIZ], qdisc[32], kind[32];
+    struct rtnl_link_stats64 stats;
+};
+
+static inline int link_get(int index, struct link_state *s)
+{
+    struct link_request r = link_request(RTM_GETLINK, 0, index);
+    _Alignas(struct nlmsghdr) static char reply[16384];
+    struct nlmsghdr *h = (struct nlmsghdr *)reply;
+    int fd = OK(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)), left;
+    struct ifinfomsg *info = NLMSG_DATA(h);
+
+    r.head.nlmsg_flags = NLM_F_REQUEST;
+    CHECK_EQ(send(fd, &r, r.head.nlmsg_len, 0), r.head.nlmsg_len);
+    OK(recv(fd, reply, sizeof(reply), 0));
+    close(fd);
+    if (h->nlmsg_type == NLMSG_ERROR) return ((struct nlmsgerr *)NLMSG_DATA(h))->error;
+    CHECK_EQ(h->nlmsg_type, RTM_NEWLINK);
+    memset(s, 0, sizeof(*s));
+    s->type = info->ifi_type;
+    s->flags = info->ifi_flags;
+    s->operstate = s->carrier = s->mtu = s->txqlen = s->link = -1;
+    left = h->nlmsg_len - NLMSG_LENGTH(sizeof(*info));
+    for (struct rtattr *a = IFLA_RTA(info); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+        void *data = RTA_DATA(a);
+        int size = RTA_PAYLOAD(a), inner = size;
+
+        switch (a->rta_type) {
+        case IFLA_OPERSTATE: s->operstate = *(uint8_t *)data; break;
+        case IFLA_CARRIER: s->carrier = *(uint8_t *)data; break;
+        case IFLA_MTU: s->mtu = *(int *)data; break;
+        case IFLA_TXQLEN: s->txqlen = *(int *)data; break;
+        case IFLA_LINK: s->link = *(int *)data; break;
+        case IFLA_IFNAME: snprintf(s->name, sizeof(s->name), "%.*s", size, (char *)data); break;
+        case IFLA_QDISC: snprintf(s->qdisc, sizeof(s->qdisc), "%.*s", size, (char *)data); break;
+        case IFLA_STATS64:
+            memcpy(&s->stats, data, size < (int)sizeof(s->stats) ? size : (int)sizeof(s->stats));
+            break;
+        case IFLA_LINKINFO:
+            for (struct rtattr *b = data; RTA_OK(b, inner); b = RTA_NEXT(b, inner))
+                if (b->rta_type == IFLA_INFO_KIND)
+                    snprintf(s->kind, sizeof(s->kind), "%.*s", (int)RTA_PAYLOAD(b), (char *)RTA_DATA(b));
+            break;
+        }
+    }
+    return 0;
+}
+
+static inline struct link_state LINK_STATE(int index) {
+    struct link_state s;
+
+    CHECK_EQ(link_get(index, &s), 0);
+    return s;
+}
+
+/* Waits for an operational state: the kernel derives it from the carrier a moment later. */
+static inline void
+LINK_AWAIT(int index, int operstate)
+{
+    long long end = tap_now_ms() + WAIT_MS;
+
+    while (LINK_STATE(index).operstate != operstate) {
+        CHECK(tap_now_ms() < end);
+        sched_yield();
+    }
+}
+
 static inline void LINK_UP(int index) { CHECK_EQ(link_flags(index, IFF_UP, IFF_UP), 0); }
 
 static inline void LINK_DOWN(int index) { CHECK_EQ(link_flags(index, 0, IFF_UP), 0); }
@@ -227,6 +301,8 @@ static inline void VXCAN_UP(int *index, int *peer)
     *peer = index_of(b);
     LINK_UP(*index);
     LINK_UP(*peer);
+    LINK_AWAIT(*index, OPER_UP);
+    LINK_AWAIT(*peer, OPER_UP);
 }
 
 #endif

@@ -12,15 +12,16 @@ static int attach(int fd, struct sock_filter *code, int count)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &p, sizeof(p));
 }
 
-#define ATTACH(fd, ...)                                                                                                \
-    do {                                                                                                               \
-        struct sock_filter code_[] = { __VA_ARGS__ };                                                                  \
-        OK(attach(fd, code_, sizeof(code_) / sizeof(code_[0])));                                                       \
+#define ATTACH(fd, ...)                                                                                      \
+    do {                                                                                                     \
+        struct sock_filter code_[] = { __VA_ARGS__ };                                                        \
+        OK(attach(fd, code_, sizeof(code_) / sizeof(code_[0])));                                             \
     } while (0)
 
 /* accepts when the word loaded before equals k */
-#define ACCEPT_IF(k)                                                                                                   \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0xffff), BPF_STMT(BPF_RET | BPF_K, 0)
+#define ACCEPT_IF(k)                                                                                         \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0xffff),                         \
+        BPF_STMT(BPF_RET | BPF_K, 0)
 
 TEST(bpf_returning_0_drops)
 {
@@ -196,7 +197,8 @@ TEST(bpf_locked_filter_cannot_be_changed)
 
 TEST(bpf_get_filter_reads_back)
 {
-    struct sock_filter code[2] = { BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0), BPF_STMT(BPF_RET | BPF_K, 0xffff) }, got[4];
+    struct sock_filter code[2] = { BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0), BPF_STMT(BPF_RET | BPF_K, 0xffff) },
+                       got[4];
     socklen_t len = 4;
     int fd = raw_a();
 
@@ -224,8 +226,9 @@ TEST(bpf_all_arithmetic)
     ATTACH(fd, BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0), BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, 3),
            BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, 4), BPF_STMT(BPF_ALU | BPF_DIV | BPF_K, 2),
            BPF_STMT(BPF_ALU | BPF_XOR | BPF_K, 5), BPF_STMT(BPF_ALU | BPF_LSH | BPF_K, 2),
-           BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 1), BPF_STMT(BPF_ST, 3), BPF_STMT(BPF_LDX | BPF_W | BPF_MEM, 3),
-           BPF_STMT(BPF_LD | BPF_IMM, 1), BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0), BPF_STMT(BPF_ALU | BPF_SUB | BPF_K, 1),
+           BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 1), BPF_STMT(BPF_ST, 3),
+           BPF_STMT(BPF_LDX | BPF_W | BPF_MEM, 3), BPF_STMT(BPF_LD | BPF_IMM, 1),
+           BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0), BPF_STMT(BPF_ALU | BPF_SUB | BPF_K, 1),
            BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, 100), ACCEPT_IF(62));
     put(a, 1);
     CHECK_GETS(fd, 1);

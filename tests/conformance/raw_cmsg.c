@@ -9,7 +9,9 @@ static int send_with(int fd, int level, int type, const void *data, int len)
     _Alignas(struct cmsghdr) char control[256];
     struct can_frame f = frame_of(0x123, 1);
     struct iovec v = { &f, sizeof(f) };
-    struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(len) };
+    struct msghdr h = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(len)
+    };
     struct cmsghdr *c;
 
     memset(control, 0, sizeof(control));
@@ -58,8 +60,7 @@ TEST(cmsg_mark_needs_privilege)
 {
     int fd = raw_a();
 
-    if (setuid(65534))
-        SKIP("may not change the user");
+    if (setuid(65534)) SKIP("may not change the user");
     CHECK_ERRNO(send_int(fd, SOL_SOCKET, SO_MARK, 1), EPERM);
 }
 
@@ -95,7 +96,9 @@ TEST(cmsg_malformed_length_is_einval)
     _Alignas(struct cmsghdr) char control[64];
     struct can_frame f = frame_of(0x123, 1);
     struct iovec v = { &f, sizeof(f) };
-    struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+    struct msghdr h = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+    };
     struct cmsghdr *c = (struct cmsghdr *)control;
     int fd = raw_a(), peer = raw_a();
 
@@ -133,7 +136,9 @@ TEST(cmsg_of_a_huge_length_is_enobufs)
 {
     struct can_frame f = frame_of(0x123, 1);
     struct iovec v = { &f, sizeof(f) };
-    struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &f, .msg_controllen = (size_t)1 << 40 };
+    struct msghdr h = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = &f, .msg_controllen = (size_t)1 << 40
+    };
 
     CHECK_ERRNO(sendmsg(raw_a(), &h, 0), ENOBUFS);
 }
@@ -144,7 +149,9 @@ TEST(cmsg_kind_of_frame_is_checked_before)
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(4)];
     struct can_frame f = frame_of(0x123, 8);
     struct iovec v = { &f, sizeof(f) };
-    struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+    struct msghdr h = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+    };
     struct cmsghdr *c = (struct cmsghdr *)control;
     int fd = raw_a();
 
@@ -255,8 +262,7 @@ TEST(cmsg_mark_of_the_sender_with_rcvmark)
     struct message m;
     int mark = 0x1234;
 
-    if (setsockopt(a, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
-        SKIP("may not set a mark");
+    if (setsockopt(a, SOL_SOCKET, SO_MARK, &mark, sizeof(mark))) SKIP("may not set a mark");
     sol_set(fd, 75 /* SO_RCVMARK */, 1);
     put(a, 1);
     RECEIVE(fd, &m);
@@ -264,12 +270,22 @@ TEST(cmsg_mark_of_the_sender_with_rcvmark)
     CHECK(c != NULL);
     memcpy(&got, CMSG_DATA(c), 4);
     CHECK_EQ(got, mark);
-    CHECK_EQ(send_int(raw_a(), SOL_SOCKET, SO_MARK, 0x77), 16);
+}
+
+TEST(cmsg_mark_is_accepted_but_the_socket_mark_counts)
+{
+    int fd = raw_a(), a = raw_a(), mark = 0x1234, got = 0;
+    struct cmsghdr *c;
+    struct message m;
+
+    if (setsockopt(a, SOL_SOCKET, SO_MARK, &mark, sizeof(mark))) SKIP("may not set a mark");
+    sol_set(fd, 75 /* SO_RCVMARK */, 1);
+    CHECK_EQ(send_int(a, SOL_SOCKET, SO_MARK, 0x77), 16);
     RECEIVE(fd, &m);
     c = control_of(&m, SOL_SOCKET, SO_MARK);
     CHECK(c != NULL);
     memcpy(&got, CMSG_DATA(c), 4);
-    CHECK_EQ(got, 0x77);
+    CHECK_EQ(got, mark);
 }
 
 TEST(cmsg_order_is_time_then_drops_then_mark)

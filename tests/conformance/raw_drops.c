@@ -19,32 +19,22 @@ static int fits(int buffer, int sent)
 {
     int fd = raw_a(), a = raw_a();
 
-    if (buffer >= 0)
-        sol_set(fd, SO_RCVBUF, buffer);
+    if (buffer >= 0) sol_set(fd, SO_RCVBUF, buffer);
     for (int i = 0; i < sent; i++)
         put(a, i);
     return drain(fd);
 }
 
-TEST(drops_default_buffer_holds_278_frames)
-{
-    CHECK_EQ(fits(-1, 500), 278);
-}
+TEST(drops_default_buffer_holds_278_frames) { CHECK_EQ(fits(-1, 500), 278); }
 
-TEST(drops_smallest_buffer_holds_3_frames)
-{
-    CHECK_EQ(fits(0, 20), 3);
-}
+TEST(drops_smallest_buffer_holds_3_frames) { CHECK_EQ(fits(0, 20), 3); }
 
-TEST(drops_buffer_of_5000_holds_14_frames)
-{
-    CHECK_EQ(fits(5000, 40), 14);
-}
+TEST(drops_buffer_of_5000_holds_14_frames) { CHECK_EQ(fits(5000, 40), 14); }
 
 TEST(drops_a_frame_is_accepted_while_less_than_the_buffer_is_used)
 {
-    CHECK_EQ(fits(768, 20), 3);        /* 2304, the floor */
-    CHECK_EQ(fits(2 * 768, 20), 4);    /* 3072 */
+    CHECK_EQ(fits(768, 20), 3);         /* 2304, the floor */
+    CHECK_EQ(fits(2 * 768, 20), 4);     /* 3072 */
     CHECK_EQ(fits(2 * 768 + 1, 20), 5); /* 3074: one more, which overshoots */
 }
 
@@ -134,8 +124,7 @@ static int drops_told(int fd)
 
     RECEIVE(fd, &m);
     c = control_of(&m, SOL_SOCKET, SO_RXQ_OVFL);
-    if (!c)
-        return 0;
+    if (!c) return 0;
     CHECK_EQ(c->cmsg_len, CMSG_LEN(4));
     memcpy(&count, CMSG_DATA(c), 4);
     CHECK(count != 0);

@@ -35,15 +35,9 @@ static void check_stamp(int option, int type)
     check_recent(t[0], nano ? t[1] : t[1] * 1000);
 }
 
-TEST(timestamp_has_microseconds)
-{
-    check_stamp(SO_TIMESTAMP, SO_TIMESTAMP);
-}
+TEST(timestamp_has_microseconds) { check_stamp(SO_TIMESTAMP, SO_TIMESTAMP); }
 
-TEST(timestampns_has_nanoseconds)
-{
-    check_stamp(SO_TIMESTAMPNS, SO_TIMESTAMPNS);
-}
+TEST(timestampns_has_nanoseconds) { check_stamp(SO_TIMESTAMPNS, SO_TIMESTAMPNS); }
 
 TEST(timestamp_new_has_its_own_type)
 {
@@ -188,8 +182,7 @@ static void check_error_message(int fd, canid_t id, int size, unsigned data)
     CHECK_EQ(m.size, size);
     CHECK_EQ(m.flags, MSG_ERRQUEUE);
     CHECK_EQ(m.namelen, 0);
-    if (size)
-        CHECK_EQ(m.can.can_id, id);
+    if (size) CHECK_EQ(m.can.can_id, id);
     c = control_of(&m, SOL_SOCKET, SO_TIMESTAMPING);
     CHECK(c != NULL);
     memcpy(&t, CMSG_DATA(c), sizeof(t));
@@ -289,7 +282,9 @@ TEST(timestamping_transmit_by_control_message)
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(4)];
     struct can_frame f = frame_of(0x346, 1);
     struct iovec v = { &f, sizeof(f) };
-    struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+    struct msghdr h = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+    };
     struct cmsghdr *c = (struct cmsghdr *)control;
     int fd = raw_a(), flags = SOF_TIMESTAMPING_TX_SOFTWARE;
 
