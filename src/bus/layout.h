@@ -190,6 +190,8 @@ struct bus_slot {
     atomic_u32 owner_pid, owner_uid; /* for people to read; never for decisions */
     atomic_u64 stamp_ns;    /* time of the last frame read, for SIOCGSTAMP; 0 none */
     atomic_u32 stamp_on;
+    atomic_u32 waiters;     /* readers asleep in the kernel; too high after one was killed there, which costs little */
+    atomic_u32 async;       /* O_ASYNC is on: SIGIO must follow each frame */
     atomic_u32 tx_id;       /* SOF_TIMESTAMPING_OPT_ID counter */
     atomic_u64 rx_frames, tx_frames; /* for `status` */
     atomic_u32 option[OPT_COUNT];

@@ -319,6 +319,8 @@ void slot_open(const struct bus *bus, uint32_t number)
     store_relaxed(&slot->stamp_ns, 0);
     store_relaxed(&slot->stamp_on, 0);
     store_relaxed(&slot->tx_id, 0);
+    store_relaxed(&slot->waiters, 0);
+    store_relaxed(&slot->async, 0);
     store_relaxed(&slot->rx_frames, 0);
     store_relaxed(&slot->tx_frames, 0);
     store_relaxed(&slot->lock, 0);

@@ -110,6 +110,15 @@ bool wake_settle(const struct bus *bus, uint32_t slot, int fd)
     return false;
 }
 
+void wake_rearm(const struct bus *bus, uint32_t slot)
+{
+    atomic_u32 *armed = &bus->data->ring[slot].armed;
+    uint32_t word = load_seq(armed);
+
+    if ((word & 3) == WAKE_SENT)
+        cas32(armed, word, ((word & ~3u) + 4) | WAKE_ARMED);
+}
+
 bool wake_alive(const struct bus *bus, uint32_t slot, uint32_t gen)
 {
     struct sockaddr_un address;

@@ -21,6 +21,9 @@ int wake_notify(const struct bus *bus, uint32_t slot, int fd);
  * Returns true when there is nothing to report, and the next event will send a token. */
 bool wake_settle(const struct bus *bus, uint32_t slot, int fd);
 
+/* Asks for one more token at the next event although the ring is not empty: for edge-triggered waits. */
+void wake_rearm(const struct bus *bus, uint32_t slot);
+
 /* True when the socket has something to report: a record or an error. */
 bool wake_pending(const struct bus *bus, uint32_t slot);
 

@@ -2,9 +2,15 @@
 #include "preload/fds.h"
 #include "preload/real.h"
 #include "sockets/fdtab.h"
+#include "sockets/process.h"
+#include "sockets/raw.h"
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STREAM_FRAME 2060 /* CANXL_MTU */
 
 /* prefix: close dup fcntl fclose fdopen __close */
 
@@ -34,7 +40,7 @@ static void close_ours(int fd, uint32_t entry, void *context)
 
 EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-    if (first <= last && !(flags & (int)CLOSE_RANGE_CLOEXEC) && !fdtab_is_borrowed())
+    if (first <= last && !(flags & ~(int)CLOSE_RANGE_UNSHARE) && !fdtab_is_borrowed())
         fdtab_each(first, last, close_ours, NULL);
     return real.close_range ? real.close_range(first, last, flags) : (int)edge(-ENOSYS);
 }
@@ -57,6 +63,15 @@ EXPORT int dup(int fd)
     return copy;
 }
 
+EXPORT int pidfd_getfd(int pidfd, int target, unsigned flags)
+{
+    int fd = real.pidfd_getfd ? real.pidfd_getfd(pidfd, target, flags) : (int)edge(-ENOSYS);
+
+    if (fd >= 0)
+        fds_adopt(fd);
+    return fd;
+}
+
 EXPORT int dup2(int fd, int to)
 {
     uint32_t entry = fdtab_get(fd);
@@ -77,8 +92,11 @@ EXPORT int dup3(int fd, int to, int flags)
     return copy;
 }
 
-static int copied(int fd, int command, int result)
+/* After a successful command on `fd`. */
+static int followed(int fd, int command, void *argument, int result)
 {
+    if (unlikely(result >= 0 && command == F_SETFL && fd_kind(fdtab_get(fd)) == FD_RAW))
+        raw_set_async(process_bus_attached(), fd_number(fdtab_get(fd)), fd, (intptr_t)argument & O_ASYNC);
     if (result >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC))
         fds_copied(result, fdtab_get(fd));
     return result;
@@ -94,7 +112,7 @@ EXPORT int fcntl(int fd, int command, ...)
     va_end(list);
     if (unlikely(!real.fcntl))
         real_resolve();
-    return copied(fd, command, real.fcntl(fd, command, argument));
+    return followed(fd, command, argument, real.fcntl(fd, command, argument));
 }
 
 EXPORT int fcntl64(int fd, int command, ...)
@@ -107,26 +125,66 @@ EXPORT int fcntl64(int fd, int command, ...)
     va_end(list);
     if (unlikely(!real.fcntl64))
         real_resolve();
-    return copied(fd, command, real.fcntl64(fd, command, argument));
+    return followed(fd, command, argument, real.fcntl64(fd, command, argument));
 }
 
 /* ---- stdio on a CAN socket: libc's own reads would see tokens ---- */
 
-static ssize_t cookie_read(void *cookie, char *buf, size_t size) { return read((int)(intptr_t)cookie, buf, size); }
-static ssize_t cookie_write(void *cookie, const char *buf, size_t size)
+/* An unbuffered stream reads byte by byte here, so the rest of a frame waits in `frame`. */
+struct stream {
+    int fd;
+    size_t at, size;
+    char frame[STREAM_FRAME];
+};
+
+static ssize_t stream_read(void *cookie, char *buf, size_t size)
 {
-    ssize_t written = write((int)(intptr_t)cookie, buf, size);
+    struct stream *stream = cookie;
+
+    if (stream->at == stream->size) {
+        ssize_t got = read(stream->fd, stream->frame, sizeof(stream->frame));
+        if (got <= 0)
+            return got;
+        stream->at = 0;
+        stream->size = (size_t)got;
+    }
+    if (size > stream->size - stream->at)
+        size = stream->size - stream->at;
+    memcpy(buf, stream->frame + stream->at, size);
+    stream->at += size;
+    return (ssize_t)size;
+}
+
+static ssize_t stream_write(void *cookie, const char *buf, size_t size)
+{
+    ssize_t written = write(((struct stream *)cookie)->fd, buf, size);
     return written < 0 ? 0 : written;
 }
-static int cookie_close(void *cookie) { return close((int)(intptr_t)cookie); }
+
+static int stream_close(void *cookie)
+{
+    int result = close(((struct stream *)cookie)->fd);
+    free(cookie);
+    return result;
+}
 
 EXPORT FILE *fdopen(int fd, const char *mode)
 {
-    static const cookie_io_functions_t functions = { .read = cookie_read, .write = cookie_write, .close = cookie_close };
+    static const cookie_io_functions_t functions = { .read = stream_read, .write = stream_write, .close = stream_close };
+    struct stream *stream;
+    FILE *file;
 
     if (likely(fd_kind(fdtab_get(fd)) != FD_RAW))
         return real.fdopen(fd, mode);
-    return fopencookie((void *)(intptr_t)fd, mode, functions);
+    stream = malloc(sizeof(*stream));
+    if (!stream)
+        return NULL;
+    stream->fd = fd;
+    stream->at = stream->size = 0;
+    file = fopencookie(stream, mode, functions);
+    if (!file)
+        free(stream);
+    return file;
 }
 
 EXPORT int fclose(FILE *file)

@@ -9,6 +9,7 @@
 #include "sockets/nlfd.h"
 #include "sockets/process.h"
 #include "sockets/raw.h"
+#include "sockets/ready.h"
 #include <linux/netlink.h>
 
 #define NETLINKS 256
@@ -77,14 +78,18 @@ void fds_adopt(int fd)
         process_set_dir(dir);
     bus = process_bus();
     slot = bus ? raw_identify(bus, fd) : -1;
-    if (slot >= 0)
-        fdtab_set(fd, fd_entry(FD_RAW, (uint32_t)slot));
+    if (slot < 0)
+        return;
+    fdtab_set(fd, fd_entry(FD_RAW, (uint32_t)slot));
+    ready_track((uint32_t)slot, fd);
 }
 
 void fds_copied(int to, uint32_t entry)
 {
     uint32_t before = fdtab_set(to, entry);
 
+    if (fd_kind(entry) == FD_RAW)
+        ready_track(fd_number(entry), to);
     if (fd_kind(entry) == FD_NETLINK && fdtab_get(to) == entry)
         nlfd_ref(fds_netlink(entry));
     if (before)

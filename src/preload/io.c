@@ -135,7 +135,7 @@ static ssize_t our_recvmsg(int fd, uint32_t entry, struct msghdr *user, int flag
     return error ? error : receive_into(fd, entry, user, &msg, iov, flags);
 }
 
-static ssize_t our_readv(int fd, uint32_t entry, const struct iovec *user, int count)
+static ssize_t our_readv(int fd, uint32_t entry, const struct iovec *user, int count, int flags)
 {
     struct msghdr msg = { .msg_iov = (struct iovec *)user, .msg_iovlen = (size_t)count };
     size_t size = 0;
@@ -146,7 +146,7 @@ static ssize_t our_readv(int fd, uint32_t entry, const struct iovec *user, int c
         return -EFAULT;
     for (int i = 0; i < count; i++)
         size |= user[i].iov_len;
-    return size ? our_recvmsg(fd, entry, &msg, 0) : 0;
+    return size ? our_recvmsg(fd, entry, &msg, flags) : 0;
 }
 
 EXPORT ssize_t read(int fd, void *buf, size_t size)
@@ -161,7 +161,7 @@ EXPORT ssize_t read(int fd, void *buf, size_t size)
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {
     uint32_t entry = fdtab_get(fd);
-    return likely(!entry) ? real.readv(fd, iov, count) : edge(our_readv(fd, entry, iov, count));
+    return likely(!entry) ? real.readv(fd, iov, count) : edge(our_readv(fd, entry, iov, count, 0));
 }
 
 EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
@@ -170,7 +170,7 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t offset,
 
     if (likely(!entry || offset != -1))
         return real.preadv2(fd, iov, count, offset, flags);
-    return edge(our_readv(fd, entry, iov, count));
+    return edge(our_readv(fd, entry, iov, count, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0));
 }
 
 EXPORT ssize_t recv(int fd, void *buf, size_t size, int flags)

@@ -7,8 +7,10 @@
 #include "sockets/nlfd.h"
 #include "sockets/process.h"
 #include "sockets/raw.h"
+#include "sockets/usermem.h"
 #include <linux/netlink.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 
 /* prefix: socket bind connect listen accept shutdown get set ioctl __connect */
 
@@ -63,7 +65,11 @@ EXPORT int bind(int fd, const struct sockaddr *name, socklen_t size)
 
 EXPORT int connect(int fd, const struct sockaddr *name, socklen_t size)
 {
-    return is_raw(fd) ? (int)edge(-EOPNOTSUPP) : real.connect(fd, name, size);
+    if (!is_raw(fd))
+        return real.connect(fd, name, size);
+    if (size > sizeof(struct sockaddr_storage))
+        return (int)edge(-EINVAL);
+    return (int)edge(usermem_ok(name, size, USERMEM_READ) ? -EOPNOTSUPP : -EFAULT);
 }
 
 int __connect(int fd, const struct sockaddr *name, socklen_t size);
@@ -129,6 +135,15 @@ static bool is_socket(int fd)
     return sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
 }
 
+static int set_async(int fd, uint32_t entry, unsigned long request, int *on)
+{
+    int result = real.ioctl(fd, request, on);
+
+    if (result == 0)
+        raw_set_async(process_bus_attached(), fd_number(entry), fd, *on);
+    return result;
+}
+
 EXPORT int ioctl(int fd, unsigned long request, ...)
 {
     uint32_t entry = fdtab_get(fd);
@@ -140,6 +155,8 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
     va_start(list, request);
     argument = va_arg(list, void *);
     va_end(list);
+    if (unlikely(fd_kind(entry) == FD_RAW && request == FIOASYNC))
+        return set_async(fd, entry, request, argument);
     if (fd_kind(entry) == FD_RAW)
         result = raw_ioctl(process_bus_attached(), fd_number(entry), request, argument);
     else if (unlikely(ioctl_is_interface(request)) && process_has_instance() && is_socket(fd) && (bus = process_bus()))

@@ -86,4 +86,6 @@ EXPORT pid_t fork(void)
         fdtab_own();
     return pid;
 }
+
+pid_t __fork(void);
 EXPORT pid_t __fork(void) { return fork(); }

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <sys/syscall.h>
 
 /* prefix: syscall */
@@ -16,6 +17,9 @@
 
 static long do_read(const long *a) { return read(FD, (void *)A(1), (size_t)A(2)); }
 static long do_write(const long *a) { return write(FD, (const void *)A(1), (size_t)A(2)); }
+#ifdef SYS_pidfd_getfd
+static long do_pidfd_getfd(const long *a) { return pidfd_getfd(FD, (int)A(1), (unsigned)A(2)); }
+#endif
 static long do_readv(const long *a) { return readv(FD, (const struct iovec *)A(1), (int)A(2)); }
 static long do_writev(const long *a) { return writev(FD, (const struct iovec *)A(1), (int)A(2)); }
 static long do_close(const long *a) { return close(FD); }
@@ -77,6 +81,9 @@ static const struct {
     { SYS_read, do_read },           { SYS_write, do_write },     { SYS_readv, do_readv },   { SYS_writev, do_writev },
     { SYS_close, do_close },         { SYS_dup, do_dup },         { SYS_dup3, do_dup3 },     { SYS_fcntl, do_fcntl },
     { SYS_ioctl, do_ioctl },         { SYS_ppoll, do_ppoll },     { SYS_epoll_pwait, do_epoll_pwait },
+#ifdef SYS_pidfd_getfd
+    { SYS_pidfd_getfd, do_pidfd_getfd },
+#endif
 #ifdef SYS_close_range
     { SYS_close_range, do_close_range },
 #endif

@@ -271,6 +271,16 @@ static inline void settle(void)
         ready_settle_all(bus);
 }
 
+EXPORT int epoll_ctl(int fd, int operation, int target, struct epoll_event *event)
+{
+    uint32_t entry = fdtab_get(target);
+    int result = real.epoll_ctl(fd, operation, target, event);
+
+    if (unlikely(fd_kind(entry) == FD_RAW) && result == 0 && event && (event->events & EPOLLET))
+        ready_want_edges(fd_number(entry));
+    return result;
+}
+
 EXPORT int epoll_wait(int fd, struct epoll_event *events, int count, int timeout)
 {
     settle();

@@ -172,7 +172,8 @@ int raw_bind(const struct bus *bus, uint32_t number, int fd, const void *user_ad
 
     if (size > sizeof(struct sockaddr_storage))
         return -EINVAL;
-    if (usermem_read(&address, user_address, size < ADDRESS_SIZE ? size : ADDRESS_SIZE))
+    if (!usermem_ok(user_address, size, USERMEM_READ) ||
+        usermem_read(&address, user_address, size < ADDRESS_SIZE ? size : ADDRESS_SIZE))
         return -EFAULT;
     if (size < ADDRESS_SIZE || address.can_family != AF_CAN)
         return -EINVAL;

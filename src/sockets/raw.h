@@ -54,6 +54,9 @@ ssize_t raw_read(const struct bus *bus, uint32_t slot, int fd, void *user_buffer
 int raw_setsockopt(const struct bus *bus, uint32_t slot, int fd, int level, int name, const void *user_value, socklen_t size);
 int raw_getsockopt(const struct bus *bus, uint32_t slot, int fd, int level, int name, void *user_value, socklen_t *user_size);
 
+/* O_ASYNC of the socket was switched. */
+void raw_set_async(const struct bus *bus, uint32_t slot, int fd, bool on);
+
 /* ioctl(2) on a CAN socket. -ENOIOCTLCMD when the real descriptor must answer. */
 #ifndef ENOIOCTLCMD
 #define ENOIOCTLCMD 515

@@ -1,59 +1,69 @@
-/* sockets/ready.c - marked sockets: a bit per slot, and the descriptor that was last used for it. Private to the process;
- * a mark too many costs one look, a mark too few (another process of a shared socket took the frame) one early wake-up. */
+/* sockets/ready.c - which sockets this process holds open: a bit per slot, and one descriptor for each. Bits of sockets
+ * that were closed are dropped when they are met. */
 #include "sockets/ready.h"
 #include "bus/ring.h"
 #include "bus/wake.h"
 #include "sockets/fdtab.h"
 #include <poll.h>
 
-static atomic_u64 marked[SOCKETS_MAX / 64];
-static atomic_u32 any_marked;
+static atomic_u64 tracked[SOCKETS_MAX / 64];
+static atomic_u64 wants_edges[SOCKETS_MAX / 64];
+static atomic_u64 rearmed[SOCKETS_MAX / 64]; /* armed while a token was still there */
+static atomic_u32 tracked_words; /* words of tracked[] that ever had a bit */
 static _Atomic int fd_of[SOCKETS_MAX];
 
-void ready_mark(uint32_t slot, int fd)
+static bool has(const atomic_u64 *bits, uint32_t slot) { return load_relaxed(&bits[slot / 64]) & 1ull << slot % 64; }
+static void set(atomic_u64 *bits, uint32_t slot) { atomic_fetch_or(&bits[slot / 64], 1ull << slot % 64); }
+static void clear(atomic_u64 *bits, uint32_t slot) { atomic_fetch_and(&bits[slot / 64], ~(1ull << slot % 64)); }
+
+void ready_track(uint32_t slot, int fd)
 {
-    if (likely(load_relaxed(&marked[slot / 64]) & 1ull << slot % 64) && likely(load_relaxed(&fd_of[slot]) == fd))
-        return;
+    uint32_t words = load_relaxed(&tracked_words);
+
     store_relaxed(&fd_of[slot], fd);
-    atomic_fetch_or(&marked[slot / 64], 1ull << slot % 64);
-    store_release(&any_marked, 1);
+    if (!has(tracked, slot)) {
+        clear(wants_edges, slot); /* of an earlier socket in this slot */
+        set(tracked, slot);
+    }
+    while (words <= slot / 64 && !cas32(&tracked_words, words, slot / 64 + 1))
+        words = load_relaxed(&tracked_words);
 }
 
-static void unmark(uint32_t slot)
-{
-    if (load_relaxed(&marked[slot / 64]) & 1ull << slot % 64)
-        atomic_fetch_and(&marked[slot / 64], ~(1ull << slot % 64));
-}
+void ready_want_edges(uint32_t slot) { set(wants_edges, slot); }
 
 void ready_settle(const struct bus *bus, uint32_t slot, int fd)
 {
-    if ((load_seq(&bus->data->ring[slot].armed) & 3) == WAKE_ARMED || wake_pending(bus, slot))
-        return;
-    unmark(slot);
-    wake_settle(bus, slot, fd);
+    if ((load_seq(&bus->data->ring[slot].armed) & 3) != WAKE_ARMED && !wake_pending(bus, slot))
+        wake_settle(bus, slot, fd);
 }
 
-static void settle_marked(const struct bus *bus, uint32_t slot)
+static void settle_tracked(const struct bus *bus, uint32_t slot)
 {
-    int fd = load_relaxed(&fd_of[slot]);
+    int fd;
 
-    unmark(slot);
+    if ((load_seq(&bus->data->ring[slot].armed) & 3) == WAKE_ARMED && !has(rearmed, slot))
+        return;
+    fd = load_relaxed(&fd_of[slot]);
     if (fdtab_get(fd) != fd_entry(FD_RAW, slot))
         fd = fdtab_find(fd_entry(FD_RAW, slot));
-    if (fd >= 0)
-        ready_settle(bus, slot, fd);
-    if (fd >= 0 && wake_pending(bus, slot))
-        ready_mark(slot, fd); /* still to be settled once it is empty */
+    if (fd < 0)
+        clear(tracked, slot);
+    else if (!wake_pending(bus, slot)) {
+        clear(rearmed, slot);
+        wake_settle(bus, slot, fd);
+    } else if (has(wants_edges, slot)) {
+        set(rearmed, slot);
+        wake_rearm(bus, slot);
+    }
 }
 
 void ready_settle_all(const struct bus *bus)
 {
-    if (likely(!load_acquire(&any_marked)))
-        return;
-    store_release(&any_marked, 0);
-    for (uint32_t word = 0; word < SOCKETS_MAX / 64; word++)
-        for (uint64_t bits = load_acquire(&marked[word]); bits; bits &= bits - 1)
-            settle_marked(bus, word * 64 + (uint32_t)__builtin_ctzll(bits));
+    uint32_t words = load_acquire(&tracked_words);
+
+    for (uint32_t word = 0; word < words; word++)
+        for (uint64_t bits = load_acquire(&tracked[word]); bits; bits &= bits - 1)
+            settle_tracked(bus, word * 64 + (uint32_t)__builtin_ctzll(bits));
 }
 
 short ready_mask(const struct bus *bus, uint32_t slot)

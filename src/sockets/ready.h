@@ -1,19 +1,22 @@
 /* sockets/ready.h - keeping descriptors readable exactly while they have something to report.
  *
  * A reader that took the last frame leaves the token in the socket, so that a busy reader makes no system calls. Before the
- * process waits (poll, select, epoll_wait, a blocking read), such sockets are settled: token away, armed again. */
+ * process waits (poll, select, epoll_wait), such sockets are settled: token away, armed again. */
 #ifndef SOCKETS_READY_H
 #define SOCKETS_READY_H
 
 #include "bus/bus.h"
 
-/* After taking something from slot through fd. */
-void ready_mark(uint32_t slot, int fd);
+/* This process holds slot's socket open as `fd`. */
+void ready_track(uint32_t slot, int fd);
+
+/* Somebody asked epoll for edges of this socket (EPOLLET): each new frame must be one, even when others are queued. */
+void ready_want_edges(uint32_t slot);
 
 /* Settles one socket before a wait. */
 void ready_settle(const struct bus *bus, uint32_t slot, int fd);
 
-/* Settles every marked socket of this process: before waits that do not name their descriptors. */
+/* Settles every socket of this process: before waits that do not name their descriptors. */
 void ready_settle_all(const struct bus *bus);
 
 /* poll(2) bits of a CAN socket, all that are true now. */

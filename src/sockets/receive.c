@@ -7,7 +7,6 @@
 #include "bus/ring.h"
 #include "bus/wake.h"
 #include "sockets/door.h"
-#include "sockets/ready.h"
 #include "sockets/usermem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -102,6 +101,17 @@ static bool is_nonblocking(int fd, int flags)
     return (flags & MSG_DONTWAIT) || (sys_call(SYS_fcntl, fd, F_GETFL, 0) & O_NONBLOCK);
 }
 
+/* Asleep in the kernel. */
+static int sleep_on(struct bus_slot *slot, int fd)
+{
+    int result;
+
+    atomic_fetch_add(&slot->waiters, 1);
+    result = door_wait(fd);
+    atomic_fetch_sub(&slot->waiters, 1);
+    return result;
+}
+
 /* The ring is empty. 0: look again; else why not: -EAGAIN, -EINTR. */
 static int wait_for_frame(const struct bus *bus, uint32_t number, int fd, int flags, unsigned round)
 {
@@ -118,27 +128,39 @@ static int wait_for_frame(const struct bus *bus, uint32_t number, int fd, int fl
     }
     if (armed && round == YIELDS ? wake_pending(bus, number) : !wake_settle(bus, number, fd))
         return 0;
-    return door_wait(fd);
+    return sleep_on(&bus->data->slot[number], fd);
+}
+
+/* After taking something: the token stays, unless somebody waits for the next one. The kernel wakes one sleeper for a token; a
+ * reader that leaves with it must see to the others. */
+static void after_taking(const struct bus *bus, uint32_t number, int fd, bool slept)
+{
+    struct bus_slot *slot = &bus->data->slot[number];
+
+    if (unlikely(load_relaxed(&slot->async) || (slept && load_seq(&slot->waiters))))
+        wake_settle(bus, number, fd);
 }
 
 static int take_frame(const struct bus *bus, uint32_t number, int fd, int flags, struct ring_item *item)
 {
     struct bus_slot *slot = &bus->data->slot[number];
+    unsigned round;
     int error;
 
-    for (unsigned round = 0;; round++) {
+    for (round = 0;; round++) {
         error = raw_take_error(slot);
-        if (unlikely(error)) {
-            ready_mark(number, fd);
-            return error;
-        }
+        if (unlikely(error))
+            break;
         if (likely(flags & MSG_PEEK ? ring_peek(bus, number, item) : ring_pop(bus, number, item)))
             break;
         error = wait_for_frame(bus, number, fd, flags, round);
         if (error)
             return error;
     }
-    ready_mark(number, fd);
+    if (!(flags & MSG_PEEK))
+        after_taking(bus, number, fd, round > YIELDS);
+    if (error)
+        return error;
     if (load_relaxed(&slot->rx_flags) & RX_TIME) {
         if (!item->time_ns)
             item->time_ns = now_ns();
@@ -168,6 +190,13 @@ static int flags_of(const struct bus_slot *slot, uint32_t number, const struct r
     if (item->origin == number && item->origin_gen == load_relaxed(&slot->gen))
         flags |= MSG_CONFIRM;
     return flags;
+}
+
+void raw_set_async(const struct bus *bus, uint32_t number, int fd, bool on)
+{
+    store_seq(&bus->data->slot[number].async, on);
+    if (on && (load_seq(&bus->data->ring[number].armed) & 3) != WAKE_ARMED && !wake_pending(bus, number))
+        wake_settle(bus, number, fd);
 }
 
 ssize_t raw_receive(const struct bus *bus, uint32_t number, int fd, struct raw_receive *message, int flags)

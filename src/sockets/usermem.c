@@ -28,7 +28,7 @@ bool usermem_probe(uintptr_t page, enum usermem_access access)
 
     if (result == -EFAULT)
         return false;
-    store_relaxed(&usermem_known[access][page % USERMEM_KNOWN], page);
+    store_relaxed(&usermem_known[access][page % USERMEM_KNOWN], page + 1);
     return true;
 }
 

@@ -18,11 +18,12 @@ enum usermem_access { USERMEM_READ, USERMEM_WRITE };
 /* Asks the kernel, and remembers a page that is good. */
 bool usermem_probe(uintptr_t page, enum usermem_access access);
 
+/* Page numbers + 1; 0 knows nothing. */
 extern _Atomic uintptr_t usermem_known[2][USERMEM_KNOWN];
 
 static inline bool usermem_page_ok(uintptr_t page, enum usermem_access access)
 {
-    return likely(load_relaxed(&usermem_known[access][page % USERMEM_KNOWN]) == page) || usermem_probe(page, access);
+    return likely(load_relaxed(&usermem_known[access][page % USERMEM_KNOWN]) == page + 1) || usermem_probe(page, access);
 }
 
 /* May `size` bytes at `user` be read or written? Size 0 always may. */

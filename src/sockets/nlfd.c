@@ -1,0 +1,284 @@
+/* sockets/nlfd.c - netlink sockets on their way out: which of the messages are ours, and what goes to the kernel for them.
+ *
+ * A message that is ours is answered by the daemon at once, while the program is still sending: the answer waits in a slot. To the
+ * kernel goes the same message with another header: NLMSG_NOOP, with NLM_F_ACK when the program will hear something. The
+ * kernel's acknowledgement makes the socket readable, in order with its other answers, and repeats our header with the
+ * slot's mark; nlrecv.c puts the answer in its place. Dumps pass unchanged and are remembered.
+ *
+ * Limits: sends of more than SEND_MAX bytes pass untouched; NLFDS sockets have state at a time, others work without us. */
+#include "sockets/nlfd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include "base/sys.h"
+#include "sockets/ctl.h"
+#include "sockets/nlstate.h"
+#include "sockets/usermem.h"
+
+#define NLFDS    32u
+#define SEND_MAX 8192u /* on the stack twice; requests are a few hundred bytes */
+
+static struct nlfd pool[NLFDS];
+
+/* ---- life ------------------------------------------------------------------------------------------------------ */
+
+struct nlfd *nlfd_open(const struct bus *bus, int fd, const struct nlfd_ops *ops)
+{
+    for (unsigned i = 0; i < NLFDS; i++) {
+        struct nlfd *nl = &pool[i];
+        if (load_relaxed(&nl->refs) != 0 || !cas32(&nl->refs, 0, 1)) continue;
+        nl->bus = bus;
+        nl->ops = ops;
+        for (unsigned k = 0; k < NL_REPLIES; k++)
+            store_relaxed(&nl->reply[k].state, NL_FREE);
+        store_relaxed(&nl->waiting, 0);
+        store_relaxed(&nl->dump.state, NL_DUMP_NONE);
+        store_release(&nl->watch_fd, -1);
+        nlfd_groups_changed(nl, fd);
+        return nl;
+    }
+    return NULL;
+}
+
+void nlfd_ref(struct nlfd *nl) { atomic_fetch_add_explicit(&nl->refs, 1, memory_order_relaxed); }
+
+static void stop_watching(struct nlfd *nl)
+{
+    int fd = atomic_exchange_explicit(&nl->watch_fd, -1, memory_order_acq_rel);
+    if (fd >= 0 && nl_watch_is_ours(nl, fd)) sys_call(SYS_close, fd);
+}
+
+void nlfd_close(struct nlfd *nl)
+{
+    if (load_acquire(&nl->refs) == 1) stop_watching(nl);
+    atomic_fetch_sub_explicit(&nl->refs, 1, memory_order_acq_rel);
+}
+
+/* ---- notifications --------------------------------------------------------------------------------------------- */
+
+bool nl_watch_is_ours(const struct nlfd *nl, int watch_fd)
+{
+    static const char name[] = "/ctl";
+    struct sockaddr_un peer = { 0 };
+    unsigned size = sizeof peer;
+    if (sys_call(SYS_getpeername, watch_fd, &peer, &size) < 0 || peer.sun_family != AF_UNIX) return false;
+    if (nl->bus->dir_size + sizeof name > sizeof peer.sun_path) return false;
+    return memcmp(peer.sun_path, nl->bus->dir, nl->bus->dir_size) == 0 &&
+           memcmp(peer.sun_path + nl->bus->dir_size, name, sizeof name) == 0;
+}
+
+static bool is_member(int fd)
+{
+    uint32_t groups = 0;
+    unsigned size = sizeof groups;
+    long result = sys_call(SYS_getsockopt, fd, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, &groups, &size);
+    return result == 0 && groups & (1u << (RTNLGRP_LINK - 1));
+}
+
+/* Away from the numbers that programs expect to get, and that select(2) can express. */
+static int move_high(int fd)
+{
+    static const int floors[] = { 1000, 480, 200 };
+    for (size_t i = 0; i < sizeof floors / sizeof floors[0]; i++) {
+        long high = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, floors[i]);
+        if (high < 0) continue;
+        sys_call(SYS_close, fd);
+        return (int)high;
+    }
+    return fd;
+}
+
+void nlfd_groups_changed(struct nlfd *nl, int fd)
+{
+    bool member = is_member(fd), watching = load_acquire(&nl->watch_fd) >= 0;
+    int none = -1;
+    if (watching && !member) stop_watching(nl);
+    if (watching || !member) return;
+    int watch = ctl_watch(nl->bus->dir, fd, RTMGRP_LINK);
+    if (watch < 0) return;
+    watch = move_high(watch);
+    if (!atomic_compare_exchange_strong(&nl->watch_fd, &none, watch)) sys_call(SYS_close, watch);
+}
+
+/* ---- sending --------------------------------------------------------------------------------------------------- */
+
+static uint32_t get_option(int fd, int option)
+{
+    int value = 0;
+    unsigned size = sizeof value;
+    return sys_call(SYS_getsockopt, fd, SOL_NETLINK, option, &value, &size) == 0 && value != 0;
+}
+
+void nl_describe_caller(int fd, struct ctl_netlink *out)
+{
+    struct sockaddr_nl name = { 0 };
+    unsigned size = sizeof name;
+    memset(out, 0, sizeof *out);
+    if (sys_call(SYS_getsockname, fd, &name, &size) == 0) out->portid = name.nl_pid;
+    out->strict_dump = get_option(fd, NETLINK_GET_STRICT_CHK);
+    out->ext_ack = get_option(fd, NETLINK_EXT_ACK);
+    out->cap_ack = get_option(fd, NETLINK_CAP_ACK);
+}
+
+/* Takes a slot; when all wait to be received, the oldest is given up: its reader stopped reading long ago. */
+static struct nl_reply *take_slot(struct nlfd *nl)
+{
+    for (;;) {
+        struct nl_reply *oldest = NULL;
+        for (unsigned i = 0; i < NL_REPLIES; i++) {
+            struct nl_reply *reply = &nl->reply[i];
+            if (cas32(&reply->state, NL_FREE, NL_BUSY)) return reply;
+            bool older = !oldest || (int16_t)(reply->mark - oldest->mark) < 0;
+            if (load_acquire(&reply->state) == NL_READY && older) oldest = reply;
+        }
+        if (!oldest) return NULL;
+        if (!cas32(&oldest->state, NL_READY, NL_BUSY)) continue;
+        atomic_fetch_sub_explicit(&nl->waiting, 1, memory_order_acq_rel);
+        return oldest;
+    }
+}
+
+/* An acknowledgement or, when the daemon cannot be asked, its refusal. */
+static void append_error(struct nl_reply *reply, const struct nlmsghdr *request, int error)
+{
+    struct {
+        struct nlmsghdr head;
+        struct nlmsgerr payload;
+    } message = {
+        .head = { .nlmsg_len = sizeof message,
+                  .nlmsg_type = NLMSG_ERROR,
+                  .nlmsg_flags = NLM_F_CAPPED,
+                  .nlmsg_seq = request->nlmsg_seq },
+        .payload = { .error = error, .msg = *request },
+    };
+    if (reply->size + sizeof message > sizeof reply->bytes) return;
+    memcpy(reply->bytes + reply->size, &message, sizeof message);
+    reply->size += sizeof message;
+}
+
+/* Lets the daemon carry out `request` and stores what the program is to read. */
+static void ask_daemon(struct nlfd *nl, int fd, const struct nlmsghdr *request, struct nl_reply *reply)
+{
+    struct {
+        struct ctl_netlink caller;
+        unsigned char message[SEND_MAX];
+    } question;
+    size_t got = 0;
+    reply->size = 0;
+    nl_describe_caller(fd, &question.caller);
+    memcpy(question.message, request, request->nlmsg_len);
+    int error = ctl_call(nl->bus->dir, CTL_NETLINK, &question, sizeof question.caller + request->nlmsg_len,
+                         -1, reply->bytes, sizeof reply->bytes, &got, NULL, 0);
+    const struct nlmsghdr *first = nl_message(reply->bytes, got, 0);
+    if (error == 0) reply->size = (uint32_t)got;
+    bool refused = error || (first && first->nlmsg_type == NLMSG_ERROR);
+    if (error || (!refused && request->nlmsg_flags & NLM_F_ACK)) append_error(reply, request, error);
+}
+
+/* Answers one of ours and turns it into what the kernel gets instead. Returns the slot that waits, or NULL. */
+static struct nl_reply *replace(struct nlfd *nl, int fd, struct nlmsghdr *message)
+{
+    struct nl_reply *reply = take_slot(nl);
+    if (!reply)
+        return NULL; /* sixteen threads at once in here: this one's goes to the kernel, which refuses it */
+    ask_daemon(nl, fd, message, reply);
+    message->nlmsg_type = NLMSG_NOOP;
+    message->nlmsg_flags = NLM_F_REQUEST;
+    if (reply->size == 0) { /* done, and nobody wants to hear of it */
+        store_release(&reply->state, NL_FREE);
+        return NULL;
+    }
+    reply->mark = NL_MARK_REPLY | (atomic_fetch_add_explicit(&nl->ticket, 1, memory_order_relaxed) & 0xffff);
+    message->nlmsg_flags |= NLM_F_ACK;
+    message->nlmsg_pid = reply->mark;
+    atomic_fetch_add_explicit(&nl->waiting, 1, memory_order_acq_rel);
+    store_release(&reply->state, NL_READY);
+    return reply;
+}
+
+static void remember_dump(struct nlfd *nl, const struct nlmsghdr *message, bool links)
+{
+    struct nl_dump *dump = &nl->dump;
+    store_release(&dump->state, NL_DUMP_NONE);
+    dump->seq = message->nlmsg_seq;
+    dump->mark = NL_MARK_DUMP | ((dump->mark + 1) & 0xffff);
+    dump->from = 0;
+    dump->links = links;
+    dump->size = message->nlmsg_len;
+    memcpy(dump->request, message, message->nlmsg_len);
+    store_release(&dump->state, NL_DUMP_KERNEL);
+}
+
+/* To the kernel: no address, or that of port 0 and no group. */
+static bool goes_to_kernel(const struct msghdr *msg)
+{
+    struct sockaddr_nl to;
+    if (!msg->msg_name) return true;
+    if (msg->msg_namelen < sizeof to || !usermem_ok(msg->msg_name, sizeof to, USERMEM_READ)) return false;
+    memcpy(&to, msg->msg_name, sizeof to);
+    return to.nl_family == AF_NETLINK && to.nl_pid == 0 && to.nl_groups == 0;
+}
+
+/* Copies what is sent into one piece. Returns its size, 0 when it is not for us to look at. */
+static size_t gather(const struct msghdr *msg, unsigned char *to, size_t room)
+{
+    size_t size = 0;
+    if (msg->msg_iovlen > UIO_MAXIOV || !goes_to_kernel(msg)) return 0;
+    if (!usermem_ok(msg->msg_iov, msg->msg_iovlen * sizeof *msg->msg_iov, USERMEM_READ)) return 0;
+    for (size_t i = 0; i < (size_t)msg->msg_iovlen; i++) {
+        const struct iovec *iov = &msg->msg_iov[i];
+        if (iov->iov_len > room - size || !usermem_ok(iov->iov_base, iov->iov_len, USERMEM_READ)) return 0;
+        if (iov->iov_len) memcpy(to + size, iov->iov_base, iov->iov_len);
+        size += iov->iov_len;
+    }
+    return size;
+}
+
+/* Goes through the messages in bytes[0..size). Returns how many it replaced; slots[] are those that wait. */
+static unsigned replace_all(struct nlfd *nl, int fd, unsigned char *bytes, size_t size,
+                            struct nl_reply **slots, unsigned *waiting)
+{
+    const struct nlmsghdr *message;
+    unsigned replaced = 0;
+    for (size_t at = 0; (message = nl_message(bytes, size, at)); at += NLMSG_ALIGN(message->nlmsg_len)) {
+        bool links;
+        if (*waiting < NL_REPLIES && nlfd_is_ours(nl->bus, message, size - at)) {
+            struct nl_reply *slot = replace(nl, fd, (struct nlmsghdr *)(bytes + at));
+            if (slot) slots[(*waiting)++] = slot;
+            replaced++;
+        } else if (nl_is_dump(nl->bus, message, &links)) {
+            remember_dump(nl, message, links);
+        }
+    }
+    return replaced;
+}
+
+/* The kernel did not take the send: no acknowledgement will come for these. */
+static void give_up(struct nlfd *nl, struct nl_reply **slots, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (!cas32(&slots[i]->state, NL_READY, NL_FREE)) continue;
+        atomic_fetch_sub_explicit(&nl->waiting, 1, memory_order_acq_rel);
+    }
+}
+
+ssize_t nlfd_sendmsg(struct nlfd *nl, int fd, const struct msghdr *msg, int flags)
+{
+    _Alignas(8) unsigned char bytes[SEND_MAX];
+    struct nl_reply *slots[NL_REPLIES];
+    unsigned waiting = 0;
+    size_t size = gather(msg, bytes, sizeof bytes);
+    if (size == 0 || !replace_all(nl, fd, bytes, size, slots, &waiting))
+        return nl->ops->sendmsg(fd, msg, flags);
+    struct iovec iov = { bytes, size };
+    struct msghdr copy = *msg;
+    copy.msg_iov = &iov;
+    copy.msg_iovlen = 1;
+    ssize_t sent = nl->ops->sendmsg(fd, &copy, flags);
+    if (sent < 0) give_up(nl, slots, waiting);
+    return sent;
+}
