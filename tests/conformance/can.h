@@ -198,7 +198,7 @@ static inline void quiet_at(int fd, const char *file, int line)
     tap_check_eq(get_at(fd, __FILE__, __LINE__).can_id, id, "id of frame", __FILE__, __LINE__)
 #define CHECK_QUIET(fd) quiet_at(fd, __FILE__, __LINE__)
 
-/* Waits until a process (or a thread of this one) sleeps in the kernel: how to meet somebody inside a blocking call. */
+/* Waits until the parent (or a thread of this process) sleeps in the kernel, that is, in a blocking call. */
 static inline void await_asleep(pid_t pid)
 {
     long long end = tap_now_ms() + WAIT_MS;
