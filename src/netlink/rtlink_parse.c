@@ -264,14 +264,15 @@ int rtlink_parse(const void *message, size_t size, bool strict, struct rtlink_re
     out->flags = head->nlmsg_flags;
     out->seq = head->nlmsg_seq;
     if (!is_link_message(head->nlmsg_type)) return 0;
-    if (head->nlmsg_len < NLMSG_LENGTH(sizeof info)) return -EINVAL;
+    out->dump = head->nlmsg_type == RTM_GETLINK && (head->nlmsg_flags & NLM_F_DUMP);
+    if (head->nlmsg_len < NLMSG_LENGTH(sizeof info))
+        return out->dump ? 0 : -EINVAL; /* old dumps have a rtgenmsg */
 
     memcpy(&info, mnl_nlmsg_get_payload(head), sizeof info);
     out->family = info.ifi_family;
     out->link.ifindex = info.ifi_index;
     out->link.flags = info.ifi_flags;
     out->link.change = info.ifi_change;
-    out->dump = head->nlmsg_type == RTM_GETLINK && (head->nlmsg_flags & NLM_F_DUMP);
     struct parse parse = {
         .message = head,
         .request = out,

@@ -208,6 +208,7 @@ static void remember_dump(struct nlfd *nl, const struct nlmsghdr *message, bool 
     dump->mark = NL_MARK_DUMP | ((dump->mark + 1) & 0xffff);
     dump->from = 0;
     dump->links = links;
+    dump->only_ours = links && nl_has_our_kind(message);
     dump->size = message->nlmsg_len;
     memcpy(dump->request, message, message->nlmsg_len);
     store_release(&dump->state, NL_DUMP_KERNEL);

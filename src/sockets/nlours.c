@@ -36,8 +36,9 @@ static const struct nlattr *find_attr(const void *data, size_t size, uint16_t ty
         const struct nlattr *attr = (const void *)((const char *)data + at);
         if (attr->nla_len < sizeof *attr || attr->nla_len > size - at) break;
         if ((attr->nla_type & NLA_TYPE_MASK) == type) found = attr;
-        if (NLA_ALIGN(attr->nla_len) >= size - at) break;
-        at += NLA_ALIGN(attr->nla_len);
+        size_t step = NLA_ALIGN((size_t)attr->nla_len);
+        if (step >= size - at) break;
+        at += step;
     }
     return found;
 }
@@ -64,6 +65,13 @@ static bool kind_is_ours(const struct nlattr *linkinfo)
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (memcmp(kind, kinds[i], strlen(kinds[i]) + 1) == 0) return true;
     return false;
+}
+
+bool nl_has_our_kind(const struct nlmsghdr *message)
+{
+    const size_t head = NLMSG_LENGTH(sizeof(struct ifinfomsg));
+    if (message->nlmsg_len < head) return false;
+    return kind_is_ours(find_attr((const char *)message + head, message->nlmsg_len - head, IFLA_LINKINFO));
 }
 
 static bool group_has_ours(const struct bus *bus, const struct nlattr *attr)

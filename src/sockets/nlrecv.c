@@ -21,7 +21,7 @@
 #define OUT_MAX   65536u
 #define DUMP_MAX  28672u /* of ours in one read */
 #define PEEK_ROOM 7168u  /* what a peek with a small buffer assumes: fits the 8 KB buffers of busybox */
-#define LINK_ROOM 1024u  /* with less than this left, ours go into the next read */
+#define LINK_ROOM 4096u  /* the longest link message: with less than this left, ours go into the next read */
 #define EVENT_MAX 4096u
 
 /* A datagram being rewritten. */
@@ -130,11 +130,13 @@ static bool put_links(struct rewrite *rw, uint32_t portid, uint32_t *from)
     memcpy(question.request, dump->request, dump->size);
     int error = ctl_call(rw->nl->bus->dir, CTL_NETLINK, &question, sizeof question.caller + dump->size, -1,
                          rw->out + at, question.caller.dump_room, &got, NULL, 0);
-    if (error || got == 0) return true;
-    for (; (message = nl_message(rw->out, at + got, rw->size)); rw->size += NLMSG_ALIGN(message->nlmsg_len))
-        if (message->nlmsg_type == RTM_NEWLINK && message->nlmsg_len >= NLMSG_LENGTH(8))
-            memcpy(from, (const char *)message + NLMSG_HDRLEN + 4, sizeof *from);
-    ++*from;
+    if (error || got == 0) return error || at == 0;
+    for (; (message = nl_message(rw->out, at + got, rw->size)); rw->size += NLMSG_ALIGN(message->nlmsg_len)) {
+        if (message->nlmsg_type != RTM_NEWLINK || message->nlmsg_len < NLMSG_LENGTH(8))
+            return true; /* refused */
+        memcpy(from, (const char *)message + NLMSG_HDRLEN + 4, sizeof *from);
+        ++*from;
+    }
     return rw->size == at || !any_link_from(rw->nl->bus->control, *from);
 }
 
@@ -224,9 +226,18 @@ static bool put_for_token(struct rewrite *rw, const struct nlmsghdr *message, co
     return true; /* of a dump that was abandoned: dropped */
 }
 
+/* A kernel that does not know the kind a dump is limited to does not limit it. */
+static bool is_unwanted(const struct rewrite *rw, const struct nlmsghdr *message)
+{
+    const struct nl_dump *dump = &rw->nl->dump;
+    return message->nlmsg_type == RTM_NEWLINK && load_acquire(&dump->state) == NL_DUMP_KERNEL &&
+           message->nlmsg_seq == dump->seq && dump->only_ours && !nl_has_our_kind(message);
+}
+
 static bool put_instead(struct rewrite *rw, const struct nlmsghdr *message)
 {
     struct nlmsgerr ack;
+    if (is_unwanted(rw, message)) return true;
     if (message->nlmsg_type == NLMSG_DONE) return end_dump(rw, message);
     if (message->nlmsg_type != NLMSG_ERROR || message->nlmsg_len < NLMSG_LENGTH(sizeof ack)) return false;
     memcpy(&ack, (const char *)message + NLMSG_HDRLEN, sizeof ack);

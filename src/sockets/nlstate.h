@@ -43,6 +43,7 @@ struct nl_dump {
     uint32_t from; /* NL_DUMP_OURS: the next ifindex */
     bool
         links; /* RTM_GETLINK: ours belong in it. Otherwise it is one that mentions ours and the kernel refuses */
+    bool only_ours; /* limited to a kind of ours */
     uint32_t size;
     _Alignas(8) unsigned char request[NL_DUMP_MAX];
     _Alignas(8) unsigned char done[NL_DONE_SIZE]; /* NL_DUMP_OURS: the kernel's, held back */
@@ -66,6 +67,9 @@ const struct nlmsghdr *nl_message(const void *data, size_t size, size_t at);
 
 /* A dump that needs our attention: all links, or one that is limited to an interface of ours. */
 bool nl_is_dump(const struct bus *bus, const struct nlmsghdr *message, bool *links);
+
+/* Does a link message name a kind of ours in its IFLA_LINKINFO? */
+bool nl_has_our_kind(const struct nlmsghdr *message);
 
 /* nlfd.c */
 
