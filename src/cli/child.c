@@ -7,6 +7,7 @@
 #include "cli/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,20 @@ int child_become(const char *path, char *const argv[])
     return explain_exec(path, errno);
 }
 
+/* Stops us as the child stopped, and continues it when we are continued. A shell that suspends itself
+ * stays in its own process group, which had the terminal; what continues us gives the terminal to our
+ * group, so it has to go on to that. */
+static void stop_with(pid_t child)
+{
+    int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    pid_t had_it = terminal < 0 ? -1 : tcgetpgrp(terminal);
+
+    kill(getpid(), SIGSTOP);
+    if (had_it > 0 && had_it != getpgrp() && tcgetpgrp(terminal) == getpgrp()) tcsetpgrp(terminal, had_it);
+    if (terminal >= 0) close(terminal);
+    kill(child, SIGCONT);
+}
+
 /* Follows the child's states. Returns true with *status when it is over. */
 static bool child_over(pid_t child, int *status)
 {
@@ -49,8 +64,7 @@ static bool child_over(pid_t child, int *status)
 
     while ((pid = waitpid(child, &state, WNOHANG | WUNTRACED)) == child) {
         if (WIFSTOPPED(state)) {
-            kill(getpid(), SIGSTOP);
-            kill(child, SIGCONT);
+            stop_with(child);
             continue;
         }
         *status = WIFSIGNALED(state) ? 128 + WTERMSIG(state) : WEXITSTATUS(state);

@@ -1,6 +1,7 @@
 /* cli/sudo_policy.c - tries it and reads sudo's complaint, in English: its exit status does not tell. */
 #include "cli/sudo_policy.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,9 @@ _Noreturn static void become_sudo(const char *path, int out_fd)
 {
     static const char *const argv[] = { "sudo", "LD_PRELOAD=", "-n", "--", "true", NULL };
 
+    int null_fd = open("/dev/null", O_RDWR);
+    dup2(null_fd, STDIN_FILENO);
+    dup2(null_fd, STDOUT_FILENO);
     dup2(out_fd, STDERR_FILENO);
     unsetenv("LD_PRELOAD");
     setenv("LC_ALL", "C", 1);

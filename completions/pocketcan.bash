@@ -1,0 +1,44 @@
+# Bash completion for pocketcan(1).
+
+_pocketcan() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local commands="run up down status doctor help version" options="--help" i
+
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$current")
+        return
+    fi
+    case ${COMP_WORDS[1]} in
+    run)
+        # After the first word that is neither an option nor the value of one, it is another command's line.
+        for ((i = 2; i < COMP_CWORD; i++)); do
+            case ${COMP_WORDS[i]} in
+            --link | -l) ((i++)) ;;
+            --)
+                ((i++))
+                break
+                ;;
+            -*) ;;
+            *) break ;;
+            esac
+        done
+        if ((i < COMP_CWORD)) && declare -F _command_offset >/dev/null; then
+            _command_offset "$i"
+            return
+        fi
+        [[ $previous == --link || $previous == -l ]] && return
+        if [[ $current != -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -c -- "$current")
+            return
+        fi
+        options="--private --link --help"
+        ;;
+    up) options="--link --help" ;;
+    status | doctor) options="--json --help" ;;
+    help) options="$commands --help" ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+}
+
+complete -F _pocketcan pocketcan

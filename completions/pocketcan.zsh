@@ -1,0 +1,46 @@
+#compdef pocketcan
+# Zsh completion for pocketcan(1).
+
+_pocketcan() {
+    local -a commands
+    commands=(
+        'run:run a command, or a shell, inside an instance'
+        'up:start the instance'
+        'down:end the instance'
+        'status:show the interfaces and sockets of the instance'
+        'doctor:say what of this machine pocketcan can use'
+        'help:show what there is, or the help of one command'
+        'version:show the version'
+    )
+
+    if ((CURRENT == 2)); then
+        _describe command commands
+        _arguments '(- *)'{-h,--help}'[show what there is]' '(- *)'{-V,--version}'[show the version]'
+        return
+    fi
+    case $words[2] in
+    run)
+        shift words
+        ((CURRENT--))
+        _arguments -S '(-h --help)'{-h,--help}'[show the help]' \
+            '(-p --private)'{-p,--private}'[use an instance of its own, which ends with the command]' \
+            '*'{-l,--link}'[make the vcan interface and raise it first]:interface:(vcan0 vcan1 can0)' \
+            '(-)1:command: _command_names -e' '*::arguments: _normal'
+        ;;
+    up)
+        shift words
+        ((CURRENT--))
+        _arguments '*'{-l,--link}'[make the vcan interface and raise it]:interface:(vcan0 vcan1 can0)' \
+            '(-h --help)'{-h,--help}'[show the help]'
+        ;;
+    status | doctor)
+        shift words
+        ((CURRENT--))
+        _arguments '(-j --json)'{-j,--json}'[as JSON]' '(-h --help)'{-h,--help}'[show the help]'
+        ;;
+    help) _describe command commands ;;
+    *) _arguments '(-h --help)'{-h,--help}'[show the help]' ;;
+    esac
+}
+
+_pocketcan "$@"
