@@ -3,6 +3,7 @@
  * Runs in the sender's own thread: interest map -> exact filter -> ring_push -> token if the reader armed. What it reads of
  * other sockets is one line of their slot and their filters; nothing of it is trusted beyond this one decision. */
 #include "bus/bus.h"
+#include "bus/counters.h"
 #include "bus/imap.h"
 #include "bus/ring.h"
 #include "bus/slot.h"
@@ -129,16 +130,9 @@ void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const 
     deliver_map(&d, index, ifindex);
 }
 
-static struct bus_counters *counters_of(const struct bus *bus, uint32_t index, const struct bus_frame *frame)
+static void count(const struct bus *bus, uint32_t index, const struct bus_frame *frame, unsigned what, uint32_t bytes)
 {
-    return &bus->data->counters[index][frame->owner % COUNTER_SHARDS];
-}
-
-static void count_rx(const struct bus *bus, uint32_t index, const struct bus_frame *frame, uint32_t bytes)
-{
-    struct bus_counters *counters = counters_of(bus, index, frame);
-    add_relaxed(&counters->rx_packets, 1);
-    add_relaxed(&counters->rx_bytes, bytes);
+    counters_add(&bus->data->counters[index][frame->owner % COUNTER_SHARDS], what, bytes);
 }
 
 /* The other end of a vxcan pair receives the frame from its wire: no longer anybody's own. */
@@ -151,28 +145,25 @@ static void deliver_to_peer(const struct bus *bus, uint32_t peer, const struct b
     if ((state & ready) != ready)
         return;
     theirs.origin = SOCKET_NONE;
-    count_rx(bus, peer, frame, bytes);
+    count(bus, peer, frame, COUNT_RECEIVED, bytes);
     bus_deliver(bus, peer, load_acquire(&bus->control->links[peer].ifindex), &theirs, 0);
 }
 
 int bus_send(const struct bus *bus, uint32_t index, uint64_t state, const struct bus_frame *frame)
 {
-    struct bus_counters *counters = counters_of(bus, index, frame);
-    uint32_t peer = link_state_peer(state), bytes;
-    bool vcan = link_state_kind(state) == LINK_KIND_VCAN;
+    uint32_t bytes = frame_payload(frame->frame, frame_classify(frame->frame, frame->size)), peer;
 
-    if (!(state & LINK_UP))
+    if (unlikely(!(state & LINK_UP)))
         return -ENETDOWN;
-    bytes = frame_payload(frame->frame, frame_classify(frame->frame, frame->size));
-    if (vcan || (state & LINK_CARRIER)) {
-        add_relaxed(&counters->tx_packets, 1);
-        add_relaxed(&counters->tx_bytes, bytes);
+    if (likely(link_state_kind(state) == LINK_KIND_VCAN)) {
+        count(bus, index, frame, frame->loopback ? COUNT_LOOPED : COUNT_SENT, bytes);
+    } else if (state & LINK_CARRIER) {
+        peer = link_state_peer(state);
+        count(bus, index, frame, COUNT_SENT, bytes);
+        if (peer > 0 && peer <= LINKS_MAX)
+            deliver_to_peer(bus, peer - 1, frame, bytes);
     }
-    if (vcan && frame->loopback)
-        count_rx(bus, index, frame, bytes);
-    if (!vcan && (state & LINK_CARRIER) && peer > 0 && peer <= LINKS_MAX)
-        deliver_to_peer(bus, peer - 1, frame, bytes);
-    if (frame->loopback)
+    if (likely(frame->loopback))
         bus_deliver(bus, index, load_acquire(&bus->control->links[index].ifindex), frame, RECORD_LOCAL);
     return 0;
 }

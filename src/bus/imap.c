@@ -78,19 +78,23 @@ unsigned imap_rows_of_frame(uint32_t frame_id, uint32_t rows[IMAP_ROWS_PER_FRAME
 
 void imap_walk_start(struct imap_walk *walk, const struct imap *map, uint32_t frame_id)
 {
-    walk->map = map;
-    walk->count = imap_rows_of_frame(frame_id, walk->rows);
-    walk->groups = 0;
-    walk->word = walk->word_end = 0;
+    uint32_t rows[IMAP_ROWS_PER_FRAME];
+    unsigned count = imap_rows_of_frame(frame_id, rows);
+
+    walk->count = 0;
+    walk->groups = walk->word = walk->word_end = 0;
     walk->bits = 0;
-    for (unsigned i = 0; i < walk->count; i++)
-        walk->groups |= (uint32_t)load_acquire(&map->head[walk->rows[i]]);
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t groups = (uint32_t)load_acquire(&map->head[rows[i]]);
+        if (groups) {
+            walk->row[walk->count++] = map->word[rows[i]];
+            walk->groups |= groups;
+        }
+    }
 }
 
-uint32_t imap_walk_next(struct imap_walk *walk)
+uint32_t imap_walk_more(struct imap_walk *walk)
 {
-    uint32_t bit;
-
     while (!walk->bits) {
         if (walk->word == walk->word_end) {
             if (!walk->groups)
@@ -100,10 +104,8 @@ uint32_t imap_walk_next(struct imap_walk *walk)
             walk->groups &= walk->groups - 1;
         }
         for (unsigned i = 0; i < walk->count; i++)
-            walk->bits |= load_acquire(&walk->map->word[walk->rows[i]][walk->word]);
+            walk->bits |= load_acquire(&walk->row[i][walk->word]);
         walk->word++;
     }
-    bit = (uint32_t)__builtin_ctzll(walk->bits);
-    walk->bits &= walk->bits - 1;
-    return (walk->word - 1) * 64 + bit;
+    return imap_walk_next(walk);
 }

@@ -15,17 +15,27 @@ void imap_clear(struct imap *map, uint32_t row, uint32_t slot);
 enum { IMAP_ROWS_PER_FRAME = 4 };
 unsigned imap_rows_of_frame(uint32_t frame_id, uint32_t rows[IMAP_ROWS_PER_FRAME]);
 
-/* Walks the slots that have a bit in one of rows[0..count): start with *position = 0 and call until it gives SOCKET_NONE. */
+/* Walks the slots that have a bit in a row that the frame may interest: start, then call next until it gives SOCKET_NONE. */
 struct imap_walk {
-    const struct imap *map;
-    uint32_t rows[IMAP_ROWS_PER_FRAME];
+    const atomic_u64 *row[IMAP_ROWS_PER_FRAME]; /* rows that have any bit */
     unsigned count;
-    uint32_t groups;   /* still to visit */
-    uint32_t word;     /* index of the next word of the current group */
+    uint32_t groups; /* still to visit */
+    uint32_t word;   /* the next word of the current group */
     uint32_t word_end;
-    uint64_t bits;     /* left of word - 1 */
+    uint64_t bits; /* left of word - 1 */
 };
 void imap_walk_start(struct imap_walk *walk, const struct imap *map, uint32_t frame_id);
-uint32_t imap_walk_next(struct imap_walk *walk);
+uint32_t imap_walk_more(struct imap_walk *walk); /* for imap_walk_next */
+
+static inline uint32_t imap_walk_next(struct imap_walk *walk)
+{
+    uint32_t bit;
+
+    if (!walk->bits)
+        return walk->count ? imap_walk_more(walk) : SOCKET_NONE;
+    bit = (uint32_t)__builtin_ctzll(walk->bits);
+    walk->bits &= walk->bits - 1;
+    return (walk->word - 1) * 64 + bit;
+}
 
 #endif

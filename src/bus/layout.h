@@ -86,14 +86,15 @@ struct control {
 
 /* ---- data ---------------------------------------------------------------------------------------------------- */
 
-/* Counters of an interface, as struct rtnl_link_stats64 sums them. Senders add with relaxed atomics; sharded by socket
- * slot so that senders do not share lines. Reset by the daemon when the entry gets another interface. */
+/* Counters of an interface (counters.h). Senders add with relaxed atomics; sharded by socket slot so that senders do not share
+ * lines. Cleared by the daemon when the entry gets another interface. */
 #define COUNTER_SHARDS 16u
+#define COUNTER_KINDS 3u    /* COUNT_* */
+#define COUNTER_LENGTHS 65u /* payloads of CAN and CAN FD: 0..64 bytes */
 struct bus_counters {
-    _Alignas(64) atomic_u64 tx_packets;
-    atomic_u64 tx_bytes;
-    atomic_u64 rx_packets;
-    atomic_u64 rx_bytes;
+    _Alignas(64) atomic_u64 frames[COUNTER_KINDS][COUNTER_LENGTHS];
+    atomic_u64 xl_frames[COUNTER_KINDS];
+    atomic_u64 xl_bytes[COUNTER_KINDS];
     atomic_u64 tx_dropped;
     atomic_u64 rx_dropped;
 };

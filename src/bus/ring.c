@@ -107,6 +107,22 @@ static bool claim(struct ring *ring, uint64_t head, uint32_t owner)
     return mine;
 }
 
+/* A tail that this process has seen, per ring: the real one is never less, so most pushes need not look at the consumer's cache
+ * line. */
+static atomic_u64 tail_seen[SOCKETS_MAX];
+
+/* Is there room for ticket `head`? */
+static bool has_room(struct ring *ring, uint32_t slot, uint64_t head, uint32_t limit)
+{
+    uint64_t tail = load_relaxed(&tail_seen[slot]);
+
+    if (likely(head - tail < limit)) /* false, too, for a tail beyond an old head */
+        return true;
+    tail = position(&ring->tail);
+    store_relaxed(&tail_seen[slot], tail);
+    return head - tail < limit;
+}
+
 int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *frame, const struct ring_meta *meta)
 {
     struct ring *ring = ring_of(bus, slot);
@@ -114,12 +130,10 @@ int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *fram
     if (unlikely(frame->size > RING_DATA_SIZE && !bus->ext))
         return -ENOBUFS;
     for (unsigned tries = 0; tries < TRIES; tries++) {
-        uint64_t head = position(&ring->head), tail = position(&ring->tail);
-        if (unlikely(tail > head))
-            continue; /* head is old */
-        if (head - tail >= meta->limit) {
+        uint64_t head = position(&ring->head);
+        if (unlikely(!has_room(ring, slot, head, meta->limit))) {
             if (head != position(&ring->head))
-                continue;
+                continue; /* head was old */
             break;
         }
         if (!claim(ring, head, frame->owner))

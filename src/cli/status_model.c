@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "bus/counters.h"
 #include "bus/attach.h"
 #include "bus/links.h"
 #include "bus/slot.h"
@@ -34,32 +35,18 @@ static const char *kind_name(uint64_t state)
     return kind < sizeof(names) / sizeof(names[0]) && names[kind] ? names[kind] : "unknown";
 }
 
-/* The sum over all shards of the counter that lies `offset` bytes into struct bus_counters. */
-static json_t *counter(const struct data *data, uint32_t index, size_t offset)
-{
-    uint64_t sum = 0;
-    for (unsigned shard = 0; shard < COUNTER_SHARDS; shard++) {
-        const char *base = (const char *)&data->counters[index][shard];
-        sum += load_relaxed((const atomic_u64 *)(const void *)(base + offset));
-    }
-    return json_integer((json_int_t)(sum & INT64_MAX));
-}
-
 static void add_counters(json_t *link, const struct data *data, uint32_t index)
 {
-    static const struct {
+    struct link_counts sum = counters_sum(data, index);
+    const struct {
         const char *name;
-        size_t offset;
+        uint64_t value;
     } counters[] = {
-        { "rx_packets", offsetof(struct bus_counters, rx_packets) },
-        { "rx_bytes", offsetof(struct bus_counters, rx_bytes) },
-        { "rx_dropped", offsetof(struct bus_counters, rx_dropped) },
-        { "tx_packets", offsetof(struct bus_counters, tx_packets) },
-        { "tx_bytes", offsetof(struct bus_counters, tx_bytes) },
-        { "tx_dropped", offsetof(struct bus_counters, tx_dropped) },
+        { "rx_packets", sum.rx_packets }, { "rx_bytes", sum.rx_bytes }, { "rx_dropped", sum.rx_dropped },
+        { "tx_packets", sum.tx_packets }, { "tx_bytes", sum.tx_bytes }, { "tx_dropped", sum.tx_dropped },
     };
     for (unsigned i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-        json_object_set_new(link, counters[i].name, counter(data, index, counters[i].offset));
+        json_object_set_new(link, counters[i].name, json_integer((json_int_t)(counters[i].value & INT64_MAX)));
 }
 
 static json_t *text_or_null(const char *text)

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <linux/if.h>
 #include "base/sys.h"
+#include "bus/counters.h"
 #include "bus/links.h"
 #include "bus/slot.h"
 
@@ -78,16 +79,15 @@ int linktable_by_name(const struct linkserver *server, const char *name, struct 
 
 void linktable_stats(const struct linkserver *server, uint32_t index, struct rtlink_stats *out)
 {
-    const struct bus_counters *shards = server->bus->data->counters[index];
+    struct link_counts sum = counters_sum(server->bus->data, index);
+
     *out = (struct rtlink_stats){ 0 };
-    for (unsigned i = 0; i < COUNTER_SHARDS; i++) {
-        out->tx_packets += load_relaxed(&shards[i].tx_packets);
-        out->tx_bytes += load_relaxed(&shards[i].tx_bytes);
-        out->rx_packets += load_relaxed(&shards[i].rx_packets);
-        out->rx_bytes += load_relaxed(&shards[i].rx_bytes);
-        out->tx_dropped += load_relaxed(&shards[i].tx_dropped);
-        out->rx_dropped += load_relaxed(&shards[i].rx_dropped);
-    }
+    out->tx_packets = sum.tx_packets;
+    out->tx_bytes = sum.tx_bytes;
+    out->rx_packets = sum.rx_packets;
+    out->rx_bytes = sum.rx_bytes;
+    out->tx_dropped = sum.tx_dropped;
+    out->rx_dropped = sum.rx_dropped;
 }
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */
@@ -157,19 +157,6 @@ void linktable_store(struct linkserver *server, const struct device *dev)
     changed(server);
 }
 
-static void clear_counters(struct linkserver *server, uint32_t index)
-{
-    struct bus_counters *shards = server->bus->data->counters[index];
-    for (unsigned i = 0; i < COUNTER_SHARDS; i++) {
-        store_relaxed(&shards[i].tx_packets, 0);
-        store_relaxed(&shards[i].tx_bytes, 0);
-        store_relaxed(&shards[i].rx_packets, 0);
-        store_relaxed(&shards[i].rx_bytes, 0);
-        store_relaxed(&shards[i].tx_dropped, 0);
-        store_relaxed(&shards[i].rx_dropped, 0);
-    }
-}
-
 static void free_entry(struct linkserver *server, uint32_t index)
 {
     struct bus_link *link = &server->control->links[index];
@@ -178,7 +165,7 @@ static void free_entry(struct linkserver *server, uint32_t index)
     if (state & LINK_PRESENT) store_seq(&link->state, link_state_pack(0, 0, 0, 0, link_state_gen(state) + 1));
     if (ifindex) slot_link_down(server->bus, index, ifindex, true, server->token_fd);
     store_seq(&link->ifindex, 0);
-    clear_counters(server, index);
+    counters_clear(server->bus->data, index);
     wipe_fields(link);
     changed(server);
 }

@@ -1,5 +1,6 @@
 /* sockets/interfaces.c - reading the interface table for libc's lists; owns no state. */
 #include "sockets/interfaces.h"
+#include "bus/counters.h"
 #include "bus/links.h"
 #include <string.h>
 
@@ -20,15 +21,14 @@ bool interfaces_name(const struct bus *bus, uint32_t ifindex, char *name)
     return true;
 }
 
-static void sum_counters(const struct bus *bus, uint32_t index, struct interface *out)
+static void fill_counts(const struct bus *bus, uint32_t index, struct interface *out)
 {
-    for (unsigned i = 0; i < COUNTER_SHARDS; i++) {
-        const struct bus_counters *shard = &bus->data->counters[index][i];
-        out->rx_packets += load_relaxed(&shard->rx_packets);
-        out->tx_packets += load_relaxed(&shard->tx_packets);
-        out->rx_bytes += load_relaxed(&shard->rx_bytes);
-        out->tx_bytes += load_relaxed(&shard->tx_bytes);
-    }
+    struct link_counts sum = counters_sum(bus->data, index);
+
+    out->rx_packets = sum.rx_packets;
+    out->tx_packets = sum.tx_packets;
+    out->rx_bytes = sum.rx_bytes;
+    out->tx_bytes = sum.tx_bytes;
 }
 
 size_t interfaces_all(const struct bus *bus, struct interface out[INTERFACES_MAX])
@@ -43,7 +43,7 @@ size_t interfaces_all(const struct bus *bus, struct interface out[INTERFACES_MAX
         memcpy(out[count].name, link.name, LINK_NAME_SIZE);
         out[count].ifindex = (uint32_t)link.ifindex;
         out[count].flags = link.flags;
-        sum_counters(bus, index, &out[count]);
+        fill_counts(bus, index, &out[count]);
         count++;
     }
     return count;
