@@ -314,6 +314,34 @@ TEST(vcan_address_carrier_and_master_are_eopnotsupp)
     CHECK_EQ(link_talk(&r), -EOPNOTSUPP);
 }
 
+TEST(link_type_change_with_data_of_another_kind_is_eopnotsupp)
+{
+    struct link_request r;
+    int nest, data, index = VCAN_DOWN();
+
+    r = link_request(RTM_NEWLINK, 0, index);
+    nest = link_attribute(&r, IFLA_LINKINFO, NULL, 0);
+    link_string(&r, IFLA_INFO_KIND, "vxcan");
+    link_close(&r, nest);
+    CHECK_EQ(link_talk(&r), 0);
+    r = link_request(RTM_NEWLINK, 0, index);
+    nest = link_attribute(&r, IFLA_LINKINFO, NULL, 0);
+    link_string(&r, IFLA_INFO_KIND, "vxcan");
+    data = link_attribute(&r, IFLA_INFO_DATA, NULL, 0);
+    link_close(&r, data);
+    link_close(&r, nest);
+    CHECK_EQ(link_talk(&r), -EOPNOTSUPP);
+}
+
+TEST(vcan_operstate_can_be_set)
+{
+    struct link_request r = link_request(RTM_NEWLINK, 0, VCAN_UP());
+    char state = OPER_UP;
+
+    link_attribute(&r, IFLA_OPERSTATE, &state, sizeof(state));
+    CHECK_EQ(link_talk(&r), 0);
+}
+
 TEST(vcan_setlink_ignores_linkinfo)
 {
     struct link_request r = link_request(RTM_SETLINK, 0, VCAN_DOWN());

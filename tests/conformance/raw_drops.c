@@ -1,5 +1,5 @@
 /* The receive buffer: how much fits, what happens to the rest, how it is told. */
-#include "can.h"
+#include "link.h"
 
 static int drain(int fd)
 {
@@ -191,4 +191,33 @@ TEST(drops_own_frames_count_against_the_buffer)
     for (int i = 0; i < 10; i++)
         put(fd, i);
     CHECK_EQ(drain(fd), 3);
+}
+
+static uint32_t charge_of(int index, int data)
+{
+    uint8_t f[2060] = { 1, 0, 0, 0, 0x80, 0, data & 0xff, data >> 8 };
+    int fd = raw_bound(index), a = raw_bound(index);
+    uint32_t info[9];
+    socklen_t len = sizeof(info);
+
+    raw_set(fd, CAN_RAW_XL_FRAMES, 1);
+    raw_set(a, CAN_RAW_XL_FRAMES, 1);
+    CHECK_EQ(write(a, f, 12 + data), 12 + data);
+    await_in(fd, __FILE__, __LINE__);
+    OK(getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len));
+    close(fd);
+    close(a);
+    return info[0];
+}
+
+TEST(drops_charge_of_xl_frames_grows_with_their_length)
+{
+    int index = VCAN_UP_MTU(2060);
+
+    CHECK_EQ(charge_of(index, 1), 768);
+    CHECK_EQ(charge_of(index, 100), 768);
+    CHECK_EQ(charge_of(index, 200), 1280);
+    CHECK_EQ(charge_of(index, 600), 1280);
+    CHECK_EQ(charge_of(index, 1000), 2304);
+    CHECK_EQ(charge_of(index, 2048), 4352);
 }

@@ -51,13 +51,31 @@ TEST(ioctl_ifindex_of_a_name_without_end_is_cut)
 
 TEST(ioctl_ifindex_with_a_label)
 {
-    char name[IFNAMSIZ + 8];
+    char name[IFNAMSIZ];
     struct ifreq r;
 
     snprintf(name, sizeof(name), "%.12s:ab", if_a());
     r = request(name);
     OK(ioctl(raw_new(), SIOCGIFINDEX, &r));
     CHECK_EQ(r.ifr_ifindex, index_of(if_a()));
+}
+
+TEST(ioctl_ifindex_of_an_alternative_name)
+{
+    struct link_request r =
+        link_request(RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, VCAN_DOWN());
+    int nest = link_attribute(&r, IFLA_PROP_LIST | NLA_F_NESTED, NULL, 0), index = r.info.ifi_index;
+    char name[IFNAMSIZ];
+    struct ifreq q;
+
+    link_name(name);
+    link_string(&r, IFLA_ALT_IFNAME, name);
+    link_close(&r, nest);
+    CHECK_EQ(link_talk(&r), 0);
+    q = request(name);
+    OK(ioctl(raw_new(), SIOCGIFINDEX, &q));
+    CHECK_EQ(q.ifr_ifindex, index);
+    CHECK_EQ(if_nametoindex(name), index);
 }
 
 TEST(ioctl_ifindex_on_sockets_of_other_families)

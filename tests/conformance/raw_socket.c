@@ -8,6 +8,21 @@ static int can_socket(int type, int protocol) { return socket(PF_CAN, type, prot
 
 TEST(socket_raw_opens) { OK(can_socket(SOCK_RAW, CAN_RAW)); }
 
+TEST(socket_other_protocols_open_as_datagram)
+{
+    static const int protocols[] = { CAN_BCM, CAN_ISOTP, CAN_J1939 };
+
+    for (int i = 0; i < 3; i++) {
+        int fd = OK(can_socket(SOCK_DGRAM, protocols[i]));
+
+        /* J1939 alone records its number */
+        CHECK_EQ(sol_get(fd, SO_PROTOCOL), protocols[i] == CAN_J1939 ? CAN_J1939 : 0);
+        CHECK_EQ(sol_get(fd, SO_TYPE), SOCK_DGRAM);
+        CHECK_ERRNO(can_socket(SOCK_RAW, protocols[i]), EPROTOTYPE);
+        CHECK_ERRNO(can_socket(SOCK_STREAM, protocols[i]), EPROTOTYPE);
+    }
+}
+
 TEST(socket_wrong_type_is_eprototype)
 {
     CHECK_ERRNO(can_socket(SOCK_STREAM, CAN_RAW), EPROTOTYPE);

@@ -79,6 +79,23 @@ TEST(sockopt_bufforce_needs_privilege)
     CHECK_ERRNO(set_int(fd, SO_SNDBUFFORCE, 5000), EPERM);
 }
 
+TEST(sockopt_bufforce_exceeds_the_maximum)
+{
+    int fd = raw_new(), most = file_number("/proc/sys/net/core/rmem_max");
+
+    if (set_int(fd, SO_RCVBUFFORCE, most * 4)) SKIP("may not exceed the maximum");
+    CHECK_EQ(sol_get(fd, SO_RCVBUF), most * 8);
+}
+
+TEST(sockopt_bindtodevice_needs_no_privilege_at_first)
+{
+    int fd = raw_new();
+
+    if (setuid(65534)) SKIP("may not change the user");
+    OK(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, if_a(), strlen(if_a()) + 1));
+    CHECK_ERRNO(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, if_b(), strlen(if_b()) + 1), EPERM);
+}
+
 TEST(sockopt_mark_needs_privilege)
 {
     int fd = raw_new();

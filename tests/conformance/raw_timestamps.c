@@ -315,6 +315,37 @@ TEST(timestamping_transmit_of_fd_frames)
     CHECK_EQ(m.fd.can_id, 0x347);
 }
 
+TEST(timestamping_transmit_schedule_comes_before_send)
+{
+    int fd = raw_a();
+    struct sock_extended_err e;
+    struct message m;
+
+    sol_set(fd, SO_TIMESTAMPING, TX | SOF_TIMESTAMPING_TX_SCHED);
+    put(fd, 0x345);
+    CHECK(polled(fd, 0, WAIT_MS) & POLLERR);
+    receive_with(fd, &m, MSG_ERRQUEUE);
+    CHECK_EQ(m.size, 16);
+    memcpy(&e, CMSG_DATA(control_of(&m, SOL_CAN_RAW, SCM_CAN_RAW_ERRQUEUE)), sizeof(e));
+    CHECK_EQ(e.ee_info, SCM_TSTAMP_SCHED);
+    check_error_message(fd, 0x345, 16, 0);
+    check_error_queue_empty(fd);
+}
+
+TEST(timestamping_error_queue_is_not_read_by_ordinary_recv)
+{
+    int fd = raw_a();
+    struct can_frame f;
+    struct message m;
+
+    sol_set(fd, SO_TIMESTAMPING, TX);
+    put(fd, 0x345);
+    CHECK(polled(fd, 0, WAIT_MS) & POLLERR);
+    CHECK_ERRNO(recv(fd, &f, sizeof(f), 0), EAGAIN);
+    receive_with(fd, &m, MSG_ERRQUEUE);
+    CHECK_EQ(m.size, 16);
+}
+
 TEST(timestamping_transmit_on_vxcan)
 {
     int a, b, fd, peer;
