@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 
 #define STREAM_FRAME 2060 /* CANXL_MTU */
 
