@@ -13,7 +13,8 @@
 #include "bus/slot.h"
 
 #define CHANGE_ALL   0xffffffffu
-#define INET_MTU_MIN 68u /* an interface that cannot carry IPv4's smallest packet has no IPv4 settings */
+#define INET_MTU_MIN 68u    /* an interface that cannot carry IPv4's smallest packet has no IPv4 settings */
+#define TXQLEN_MAX   32767u /* of a change; creation takes any, as it does any mtu */
 #define QUEUES_MAX   4096u
 #define SETTABLE_FLAGS                                                                                       \
     ((uint32_t)(IFF_DEBUG | IFF_NOTRAILERS | IFF_NOARP | IFF_DYNAMIC | IFF_MULTICAST | IFF_PORTSEL |         \
@@ -171,7 +172,7 @@ int linkops_set_mtu(struct linkop *op, struct device *dev, uint32_t mtu)
 int linkops_set_txqlen(struct linkop *op, struct device *dev, uint32_t txqlen)
 {
     if (txqlen == dev->txqlen) return 0;
-    if (txqlen > INT_MAX) return -ERANGE;
+    if (txqlen > TXQLEN_MAX) return -ERANGE;
     dev->txqlen = txqlen;
     linktable_store(op->server, dev);
     notify(op, dev, 0);

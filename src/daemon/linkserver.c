@@ -117,7 +117,6 @@ static int append_link(struct question *q, const struct device *dev, uint16_t fl
         .flags = flags,
         .seq = q->request->seq,
         .portid = q->caller->portid,
-        .ext_mask = q->request->link.ext_mask,
     };
     struct rtlink_info info;
     linkops_describe(q->op.server, dev, &info);

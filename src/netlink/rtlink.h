@@ -51,7 +51,7 @@ struct rtlink_attrs {
     uint32_t has;
     int32_t ifindex;
     uint32_t flags, change; /* ifi_flags, ifi_change */
-    uint32_t mtu, txqlen, group, master, num_tx_queues, num_rx_queues, ext_mask;
+    uint32_t mtu, txqlen, group, master, num_tx_queues, num_rx_queues;
     uint8_t operstate, linkmode, carrier, proto_down;
     char ifname[RTLINK_NAME_SIZE];
     char alt_ifname[RTLINK_ALTNAME_SIZE];
@@ -119,7 +119,6 @@ struct rtlink_head {
     uint16_t type;  /* RTM_NEWLINK or RTM_DELLINK */
     uint16_t flags; /* NLM_F_MULTI ... */
     uint32_t seq, portid;
-    uint32_t ext_mask; /* RTEXT_FILTER_* of the request */
 };
 
 /* Builds one link message into buffer[0..cap), cap >= RTLINK_MESSAGE_MAX. Returns its length (a multiple of 4). */

@@ -58,9 +58,11 @@ static void put_map(struct nlmsghdr *message, const struct rtlink_head *head, co
 #define STATS64_SIZE 200
 #define STATS_SIZE   96
 
+/* RTEXT_FILTER_SKIP_STATS is about the statistics of virtual functions: these are sent always. */
 static void put_stats(struct nlmsghdr *message, const struct rtlink_head *head,
                       const struct rtlink_info *info)
 {
+    (void)head;
     const struct rtlink_stats *from = &info->stats;
     uint64_t wide[STATS64_SIZE / 8] = {
         [0] = from->rx_packets,      [1] = from->tx_packets,         [2] = from->rx_bytes,
@@ -69,7 +71,6 @@ static void put_stats(struct nlmsghdr *message, const struct rtlink_head *head,
         [11] = from->rx_over_errors, [16] = from->tx_aborted_errors,
     };
     uint32_t narrow[STATS_SIZE / 4];
-    if (head->ext_mask & RTEXT_FILTER_SKIP_STATS) return;
     for (size_t i = 0; i < STATS_SIZE / 4; i++)
         narrow[i] = (uint32_t)wide[i];
     mnl_attr_put(message, IFLA_STATS64, sizeof wide, wide);

@@ -67,7 +67,7 @@ static const struct row link_rows[] = {
     { IFLA_AF_SPEC, FORM_NEST, 0, RTLINK_AF_SPEC, 0, NULL },
     { IFLA_GROUP, FORM_U32, 0, RTLINK_GROUP, AT(group), NULL },
     { IFLA_NET_NS_FD, FORM_U32, 0, RTLINK_NET_NS, 0, NULL },
-    { IFLA_EXT_MASK, FORM_U32, 0, RTLINK_EXT_MASK, AT(ext_mask), NULL },
+    { IFLA_EXT_MASK, FORM_U32, 0, RTLINK_EXT_MASK, 0, NULL },
     { IFLA_PROMISCUITY, FORM_U32, 0, 0, 0, NULL },
     { IFLA_NUM_TX_QUEUES, FORM_U32, 0, RTLINK_NUM_TX_QUEUES, AT(num_tx_queues), NULL },
     { IFLA_NUM_RX_QUEUES, FORM_U32, 0, RTLINK_NUM_RX_QUEUES, AT(num_rx_queues), NULL },
@@ -184,7 +184,10 @@ static int walk(struct parse *parse, const void *data, size_t size, const struct
 
 static int parse_linkinfo(struct parse *parse, const struct nlattr *attr, struct rtlink_attrs *out)
 {
-    return walk(parse, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr), ROWS(linkinfo_rows), out);
+    int error =
+        walk(parse, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr), ROWS(linkinfo_rows), out);
+    if (error) *parse->fault = (struct rtlink_fault){ 0 }; /* in here the kernel gives no reasons */
+    return error;
 }
 
 /* What the data means depends on the kind, which comes before it in every message iproute2, pyroute2 and libnl send. */

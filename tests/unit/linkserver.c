@@ -291,6 +291,14 @@ static void mtu_only_while_down_and_only_frame_sizes(void **state)
     assert_string_equal(refusal_text(), "mtu less than device minimum");
 }
 
+static void queue_length_has_a_limit(void **state)
+{
+    (void)state;
+    add("vcan", "pct0");
+    assert_int_equal(set_u32("pct0", IFLA_TXQLEN, 32767), 0);
+    assert_int_equal(set_u32("pct0", IFLA_TXQLEN, 32768), -ERANGE);
+}
+
 static void creation_takes_any_mtu(void **state)
 {
     (void)state;
@@ -652,7 +660,7 @@ static void table_is_full_at_its_limit_and_dumps_in_parts(void **state)
     assert_true(parts > 5);
 }
 
-static void skip_stats_leaves_stats_out(void **state)
+static void skip_stats_is_not_about_these_stats(void **state)
 {
     (void)state;
     add("vcan", "pct0");
@@ -660,8 +668,8 @@ static void skip_stats_leaves_stats_out(void **state)
     mnl_attr_put_strz(message, IFLA_IFNAME, "pct0");
     mnl_attr_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
     assert_true(ask() > 0);
-    assert_null(find_attr(reply, IFLA_STATS64));
-    assert_null(find_attr(reply, IFLA_STATS));
+    assert_non_null(find_attr(reply, IFLA_STATS64));
+    assert_non_null(find_attr(reply, IFLA_STATS));
     assert_non_null(find_attr(reply, IFLA_XDP));
 }
 
@@ -772,6 +780,7 @@ int main(void)
         TEST(delete_of_up_device_closes_it_first),
         TEST(created_up_is_told_once),
         TEST(mtu_only_while_down_and_only_frame_sizes),
+        TEST(queue_length_has_a_limit),
         TEST(creation_takes_any_mtu),
         TEST(a_refused_step_keeps_the_steps_before_it),
         TEST(rename_needs_down_and_an_index),
@@ -793,7 +802,7 @@ int main(void)
         TEST(pair_with_one_name_leaves_nothing),
         TEST(dumps_are_filtered_by_kind),
         TEST(table_is_full_at_its_limit_and_dumps_in_parts),
-        TEST(skip_stats_leaves_stats_out),
+        TEST(skip_stats_is_not_about_these_stats),
         TEST(deletion_clears_counters_and_renews_the_generation),
         TEST(next_worker_mends_what_it_finds),
         TEST(every_change_counts_in_links_gen),
