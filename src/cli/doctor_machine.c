@@ -125,7 +125,11 @@ void doctor_look_at_sudo(struct doctor_finding *finding)
             "add SETENV: to the rule in sudoers; modprobe, ip and can-utils run without sudo meanwhile",
             "does not let us set LD_PRELOAD");
         return;
-    case SUDO_UNKNOWN:
+    case SUDO_CANNOT:
+        doctor_find(finding, DOCTOR_NO, "modprobe, ip and can-utils run without it",
+                    "cannot become root here");
+        return;
+    default:
         doctor_find(finding, DOCTOR_NOT_APPLICABLE, NULL,
                     "asks for a password or allows single commands only: cannot be told");
     }

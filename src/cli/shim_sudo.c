@@ -4,13 +4,14 @@
  * though, and there we name what makes a process a member of the instance. When there is no sudo, or we
  * are root already, the command is run as it is.
  *
- * A policy may forbid to set variables (a rule without SETENV or ALL). Then sudo has refused and run
- * nothing; we say why, and commands that need no root inside an instance are run without it. That this was
- * the reason is found out by asking sudo again for `true`, because its exit status 1 alone may be the
- * command's own. */
+ * sudo may refuse: its policy forbids to set variables (NOSETENV, or a rule for single commands), it wants a
+ * password and there is no terminal, it cannot become root in this container. Then it has run nothing; we say
+ * why, and commands that need no root inside an instance are run without it. That it did refuse is found out
+ * by asking again for `true`, because the exit status 1 alone may be the command's own. */
 #include "cli/commands.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -76,6 +77,7 @@ static const struct option longs[] = {
 struct sudo_call {
     bool plain;       /* not a command to run: list, edit, validate, ... or an error: not our business */
     bool shell;       /* -s, -i */
+    bool password;    /* -A, -S: it need not come from the terminal */
     const char *user; /* -u */
     int command;      /* index of the first VAR=value or the command; argc: none */
 };
@@ -89,6 +91,8 @@ static struct sudo_call parse(int argc, char *argv[])
     while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
         if (found == 'u')
             call.user = optarg;
+        else if (found == 'A' || found == 'S')
+            call.password = true;
         else if (found == 's' || found == 'i')
             call.shell = true;
         else if (strchr("?:eKlVv", found) || (found == 'h' && !optarg)) /* -h with a value names a host */
@@ -158,6 +162,25 @@ static bool needs_no_root(const struct sudo_call *call, int argc, char *argv[])
     return false;
 }
 
+static bool has_terminal(void)
+{
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (fd >= 0) close(fd);
+    return fd >= 0;
+}
+
+/* sudo exited with 1: why it has run nothing, or NULL when it may have. */
+static const char *why_refused(const char *sudo, const struct sudo_call *call)
+{
+    switch (sudo_policy_ask(sudo)) {
+    case SUDO_REFUSES: return "may not set LD_PRELOAD (no SETENV in sudoers), and strips it";
+    case SUDO_ASKS: /* and could not have got one */
+        return call->password || has_terminal() ? NULL : "wants a password, and there is no terminal";
+    case SUDO_CANNOT: return "cannot become root here";
+    default: return NULL;
+    }
+}
+
 static int run_sudo(const char *sudo, const struct sudo_call *call, int argc, char *argv[])
 {
     char **full = with_variables(argc, argv);
@@ -165,20 +188,17 @@ static int run_sudo(const char *sudo, const struct sudo_call *call, int argc, ch
     if (!full) return EXIT_FAILURE;
     full[0] = (char *)(uintptr_t)sudo;
     int status = child_run(full, false);
-    if (status != 1 || sudo_policy_ask(sudo) != SUDO_REFUSES) return status;
+    const char *why = status == 1 ? why_refused(sudo, call) : NULL;
+    if (!why) return status;
     if (needs_no_root(call, argc, argv)) {
-        fprintf(stderr,
-                "pocketcan: sudo may not set LD_PRELOAD (no SETENV in sudoers), and strips it: running %s "
-                "without sudo, "
-                "which is enough inside an instance\n",
-                argv[call->command]);
+        fprintf(stderr, "pocketcan: sudo %s: running %s without sudo, which is enough inside an instance\n",
+                why, argv[call->command]);
         return run_directly(call, argc, argv);
     }
     fprintf(stderr,
-            "pocketcan: sudo may not set LD_PRELOAD (no SETENV in sudoers), so %s cannot be inside the "
-            "instance: add "
-            "SETENV: to the rule, or run it without sudo\n",
-            call->command < argc ? argv[call->command] : "the shell");
+            "pocketcan: sudo %s: %s cannot be inside the instance: add NOPASSWD:SETENV: to its rule in "
+            "sudoers, or run it without sudo\n",
+            why, call->command < argc ? argv[call->command] : "the shell");
     return status;
 }
 

@@ -46,7 +46,8 @@ static void add_counters(json_t *link, const struct data *data, uint32_t index)
         { "tx_packets", sum.tx_packets }, { "tx_bytes", sum.tx_bytes }, { "tx_dropped", sum.tx_dropped },
     };
     for (unsigned i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-        json_object_set_new(link, counters[i].name, json_integer((json_int_t)(counters[i].value & INT64_MAX)));
+        json_object_set_new(link, counters[i].name,
+                            json_integer((json_int_t)(counters[i].value & INT64_MAX)));
 }
 
 static json_t *text_or_null(const char *text)

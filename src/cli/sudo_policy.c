@@ -9,6 +9,17 @@
 #include <unistd.h>
 #include "cli/options.h"
 
+static const struct {
+    const char *text;
+    enum sudo_answer answer;
+} complaints[] = {
+    { "not allowed to set the following environment variables", SUDO_REFUSES },
+    { "password is required", SUDO_ASKS },
+    { "\"no new privileges\" flag is set", SUDO_CANNOT },
+    { "must be owned by uid 0 and have the setuid bit set", SUDO_CANNOT },
+    { "effective uid is not 0", SUDO_CANNOT },
+};
+
 _Noreturn static void become_sudo(const char *path, int out_fd)
 {
     static const char *const argv[] = { "sudo", "LD_PRELOAD=", "-n", "--", "true", NULL };
@@ -40,6 +51,7 @@ enum sudo_answer sudo_policy_ask(const char *path)
     close(out[0]);
     if (child > 0) waitpid(child, &status, 0);
     if (status == 0) return SUDO_KEEPS;
-    return strstr(text, "not allowed to set the following environment variables") ? SUDO_REFUSES
-                                                                                  : SUDO_UNKNOWN;
+    for (unsigned i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++)
+        if (strstr(text, complaints[i].text)) return complaints[i].answer;
+    return SUDO_UNKNOWN;
 }

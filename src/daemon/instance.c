@@ -97,7 +97,8 @@ int instance_locate(struct instance *instance)
 /* ---- whose
  * ---------------------------------------------------------------------------------------------------- */
 
-/* The one who made the directory says so in it: many may start at once, and the daemon is not always that one's. */
+/* The one who made the directory says so in it: many may start at once, and it is not always that one who
+ * starts the daemon. */
 static void mark_made(const struct instance *instance)
 {
     char path[INSTANCE_DIR_MAX + 16];
