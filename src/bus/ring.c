@@ -18,6 +18,7 @@
  * atomics, since a consumer may copy a record that is just being rewritten and throw the copy away. */
 #include "bus/ring.h"
 #include "bus/wake.h"
+#include "can/frame.h"
 #include <errno.h>
 
 enum { RING_FREE, RING_BUSY, RING_READY, RING_QUARANTINED };
@@ -293,4 +294,15 @@ uint32_t ring_count(const struct bus *bus, uint32_t slot)
     uint64_t tail = position(&ring->tail), head = position(&ring->head);
     uint64_t count = head > tail ? head - tail : 0;
     return count > RING_SLOTS ? RING_SLOTS : (uint32_t)count;
+}
+
+uint32_t ring_charge(const struct bus *bus, uint32_t slot)
+{
+    struct ring *ring = ring_of(bus, slot);
+    uint64_t tail = position(&ring->tail);
+    uint32_t count = ring_count(bus, slot), sum = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        sum += frame_charge(load_relaxed(&ring->record[(tail + i) % RING_SLOTS].size) & 0xfff);
+    return sum;
 }

@@ -33,7 +33,8 @@ bool ring_peek(const struct bus *bus, uint32_t slot, struct ring_item *out);
 
 /* True when ring_pop would find nothing, or only a record whose writer has not finished and will send a token. */
 bool ring_empty(const struct bus *bus, uint32_t slot);
-/* Records queued, for people and SO_MEMINFO. */
+/* Records queued, and the bytes that the kernel would charge for them: for people and SO_MEMINFO. */
 uint32_t ring_count(const struct bus *bus, uint32_t slot);
+uint32_t ring_charge(const struct bus *bus, uint32_t slot);
 
 #endif

@@ -341,9 +341,15 @@ static ssize_t our_writev(int fd, uint32_t entry, const struct iovec *user, int 
 {
     struct msghdr msg = { .msg_iov = (struct iovec *)user, .msg_iovlen = (size_t)count };
 
+    size_t size = 0;
+
     if (count < 0 || count > IOV_MOST)
         return -EINVAL;
-    return our_sendmsg(fd, entry, &msg, 0);
+    if (!usermem_ok(user, (size_t)count * sizeof(*user), USERMEM_READ))
+        return -EFAULT;
+    for (int i = 0; i < count; i++)
+        size |= user[i].iov_len;
+    return size || !is_raw(entry) ? our_sendmsg(fd, entry, &msg, 0) : 0;
 }
 
 EXPORT ssize_t write(int fd, const void *buf, size_t size)
@@ -425,11 +431,10 @@ EXPORT ssize_t __read(int fd, void *buf, size_t size) { return read(fd, buf, siz
 EXPORT ssize_t __write(int fd, const void *buf, size_t size) { return write(fd, buf, size); }
 EXPORT ssize_t __send(int fd, const void *buf, size_t size, int flags) { return send(fd, buf, size, flags); }
 
-/* What glibc's own do on overflow: end the program. */
 static void check_room(size_t size, size_t room)
 {
     if (size > room)
-        __builtin_trap();
+        real_overflow();
 }
 
 EXPORT ssize_t __read_chk(int fd, void *buf, size_t size, size_t room)

@@ -2,6 +2,7 @@
 #include "preload/real.h"
 #include <dlfcn.h>
 #include <stdarg.h>
+#include <stdlib.h>
 
 /* prefix: real */
 
@@ -27,6 +28,15 @@ struct real real = {
 #undef V
 #undef N
 };
+
+void __chk_fail(void) __attribute__((weak, noreturn)); /* glibc's; musl has none */
+
+void real_overflow(void)
+{
+    if (__chk_fail)
+        __chk_fail();
+    abort();
+}
 
 static void *find(const char *name) { return dlsym(RTLD_NEXT, name); }
 

@@ -30,6 +30,9 @@ extern struct real real;
 /* Finds libc's functions; safe to call again. */
 void real_resolve(void);
 
+/* A fortified call would overflow its buffer: ends the program as libc does. */
+void real_overflow(void) __attribute__((noreturn));
+
 /* Marks what symbols.map exports. */
 #define EXPORT __attribute__((visibility("default")))
 

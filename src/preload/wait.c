@@ -1,8 +1,8 @@
-/* preload/wait.c - poll, select and epoll_wait.
+/* preload/wait.c - poll and select.
  *
  * The kernel waits on the real descriptors. Before: sockets whose last frame was taken are settled, so that readable means
  * readable. After (poll and select): a stray token is not reported, and the result bits of CAN sockets are made what they are on
- * Linux (an error is POLLERR alone, not POLLIN). epoll needs only the first half. */
+ * Linux (an error is POLLERR alone, not POLLIN). epoll.c does the same for epoll. */
 #include "preload/real.h"
 #include "sockets/fdtab.h"
 #include "sockets/process.h"
@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <time.h>
 
-/* prefix: poll ppoll select pselect epoll_ __ */
+/* prefix: poll ppoll select pselect __ */
 
 #define IN_BITS (POLLIN | POLLRDNORM)
 
@@ -138,14 +138,14 @@ EXPORT int __poll(struct pollfd *fds, nfds_t count, int timeout) { return poll(f
 EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room)
 {
     if (room / sizeof(*fds) < count)
-        __builtin_trap();
+        real_overflow();
     return poll(fds, count, timeout);
 }
 
 EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room)
 {
     if (room / sizeof(*fds) < count)
-        __builtin_trap();
+        real_overflow();
     return ppoll(fds, count, timeout, mask);
 }
 
@@ -260,43 +260,4 @@ EXPORT int pselect(int count, fd_set *in, fd_set *out, fd_set *except, const str
     if (!is_ours(count, sets) || (timeout && !is_valid(timeout)))
         return real.pselect(count, in, out, except, timeout, mask);
     return select_ours(count, sets, timeout, mask);
-}
-
-/* ---- epoll ---- */
-
-static inline void settle(void)
-{
-    const struct bus *bus = process_bus_attached();
-    if (unlikely(bus != NULL))
-        ready_settle_all(bus);
-}
-
-EXPORT int epoll_ctl(int fd, int operation, int target, struct epoll_event *event)
-{
-    uint32_t entry = fdtab_get(target);
-    int result = real.epoll_ctl(fd, operation, target, event);
-
-    if (unlikely(fd_kind(entry) == FD_RAW) && result == 0 && event && (event->events & EPOLLET))
-        ready_want_edges(fd_number(entry));
-    return result;
-}
-
-EXPORT int epoll_wait(int fd, struct epoll_event *events, int count, int timeout)
-{
-    settle();
-    return real.epoll_wait(fd, events, count, timeout);
-}
-
-EXPORT int epoll_pwait(int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask)
-{
-    settle();
-    return real.epoll_pwait(fd, events, count, timeout, mask);
-}
-
-EXPORT int epoll_pwait2(int fd, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask)
-{
-    settle();
-    if (!real.epoll_pwait2)
-        return (int)edge(-ENOSYS);
-    return real.epoll_pwait2(fd, events, count, timeout, mask);
 }

@@ -66,6 +66,7 @@ static int connect_to(const char *dir, struct ctl_limit *limit)
         if (result == 0) return fd;
         if (result == -EINTR || (result == -EAGAIN && wait_a_little(limit))) continue;
         close_fd(fd);
+        if (result == -EACCES) return -EPERM; /* the instance of another user */
         return result == -EAGAIN ? -ETIMEDOUT : (int)result;
     }
 }

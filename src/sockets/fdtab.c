@@ -8,7 +8,9 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-_Atomic(atomic_u32 *) fdtab_page[FDTAB_PAGES];
+/* The first page is always there: most programs need no other, and none of theirs sees a mapping come up under it. */
+static atomic_u32 first_page[FDTAB_PAGE];
+_Atomic(atomic_u32 *) fdtab_page[FDTAB_PAGES] = { first_page };
 
 static atomic_u32 fallback_owner;
 static _Atomic(atomic_u32 *) owner_page; /* MADV_WIPEONFORK */

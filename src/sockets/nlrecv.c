@@ -102,13 +102,12 @@ static bool any_link_from(const struct control *control, uint32_t from)
     return false;
 }
 
-/* How much of ours goes into this read, leaving room for what follows. */
-static size_t dump_room(const struct rewrite *rw)
+/* How much may go into this read. A peek with a small buffer is answered as if for the buffer it is followed by. */
+static size_t dump_limit(const struct rewrite *rw)
 {
     size_t room = rw->room;
     if (rw->peek && room < PEEK_ROOM) room = PEEK_ROOM;
-    if (room > DUMP_MAX) room = DUMP_MAX;
-    return room > rw->size + NL_DONE_SIZE ? room - rw->size - NL_DONE_SIZE : 0;
+    return room > DUMP_MAX ? DUMP_MAX : room;
 }
 
 /* Asks the daemon for our interfaces from *from on. Returns true when these were the last. */
@@ -119,7 +118,7 @@ static bool put_links(struct rewrite *rw, uint32_t portid, uint32_t *from)
         struct ctl_netlink caller;
         unsigned char request[NL_DUMP_MAX];
     } question;
-    size_t room = dump_room(rw), got = 0, at = rw->size;
+    size_t limit = dump_limit(rw), got = 0, at = rw->size, room = limit > at ? limit - at : 0;
     const struct nlmsghdr *message;
     if (!any_link_from(rw->nl->bus->control, *from)) return true;
     if (room < LINK_ROOM && rw->size) return false;
@@ -163,6 +162,7 @@ static void put_dump_part(struct rewrite *rw, const void *done)
     const struct nlmsghdr *head = done;
     bool complete = put_links(rw, head->nlmsg_pid, &from);
     rw->changed = true;
+    if (rw->size && rw->size + NL_DONE_SIZE > dump_limit(rw)) complete = false;
     if (!complete && rw->peek) return;
     if (!complete) {
         dump->from = from;

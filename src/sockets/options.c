@@ -27,10 +27,6 @@
 enum { OPT_SO_TIMESTAMP = 29, OPT_SO_TIMESTAMPNS = 35, OPT_SO_TIMESTAMP_NEW = 63, OPT_SO_TIMESTAMPNS_NEW = 64,
        OPT_SO_TIMESTAMPING = 37, OPT_SO_TIMESTAMPING_NEW = 65, OPT_SO_RCVMARK = 75, OPT_SO_TXTIME = 61, OPT_SO_BINDTOIFINDEX = 62 };
 
-#define BUFFER_MAX 212992u /* net.core.[rw]mem_max */
-#define RCVBUF_MIN 2304u
-#define SNDBUF_MIN 4608u
-
 struct call {
     const struct bus *bus;
     struct bus_slot *slot;
@@ -131,51 +127,31 @@ static int as_bool(const struct call *call, int *value)
     return 0;
 }
 
-static int buffer_size(int value, uint32_t most, uint32_t least)
+/* What the kernel would make of this request: a socket of its own is asked, so that its limits count. */
+static int buffer_size(int name, int *value)
 {
-    uint32_t wanted = (uint32_t)value > most ? most : (uint32_t)value;
-    return (int)(wanted * 2 < least ? least : wanted * 2);
+    socklen_t size = sizeof(*value);
+    long fd = sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), error;
+
+    if (fd < 0)
+        return (int)fd;
+    error = sys_call(SYS_setsockopt, fd, SOL_SOCKET, name, value, sizeof(*value));
+    name = name == SO_RCVBUFFORCE ? SO_RCVBUF : name == SO_SNDBUFFORCE ? SO_SNDBUF : name;
+    if (!error)
+        error = sys_call(SYS_getsockopt, fd, SOL_SOCKET, name, value, &size);
+    sys_call(SYS_close, fd);
+    return (int)error;
 }
 
-static int rcvbuf_in(const struct call *call, int *value)
-{
-    (void)call;
-    *value = buffer_size(*value, BUFFER_MAX, RCVBUF_MIN);
-    return 0;
-}
+static int buffer_in(const struct call *call, int *value) { return buffer_size(call->name, value); }
 
-static void rcvbuf_after(const struct call *call, int value)
-{
-    store_relaxed(&call->slot->option[OPT_RCVBUF], (uint32_t)value);
-    store_seq(&call->slot->rx_limit, (uint32_t)value);
-}
-
-static int sndbuf_in(const struct call *call, int *value)
-{
-    (void)call;
-    *value = buffer_size(*value, BUFFER_MAX, SNDBUF_MIN);
-    return 0;
-}
+static void rcvbuf_after(const struct call *call, int value) { store_seq(&call->slot->rx_limit, (uint32_t)value); }
 
 static int need_net_admin(const struct call *call, int *value)
 {
     (void)call;
     (void)value;
     return options_capable(OPTIONS_CAP_NET_ADMIN) ? 0 : -EPERM;
-}
-
-static int rcvbufforce_in(const struct call *call, int *value)
-{
-    int error = need_net_admin(call, value);
-    *value = buffer_size(*value < 0 ? 0 : *value, INT32_MAX / 2, RCVBUF_MIN);
-    return error;
-}
-
-static int sndbufforce_in(const struct call *call, int *value)
-{
-    int error = need_net_admin(call, value);
-    *value = buffer_size(*value < 0 ? 0 : *value, INT32_MAX / 2, SNDBUF_MIN);
-    return error;
 }
 
 static int mark_in(const struct call *call, int *value)
@@ -300,6 +276,8 @@ static int bindtodevice_set(const struct call *call, const void *user, socklen_t
     struct link_view view;
     char name[LINK_NAME_SIZE] = { 0 };
 
+    if (load_relaxed(&call->slot->option[OPT_BINDTOIFINDEX]) && !options_capable(OPTIONS_CAP_NET_RAW))
+        return -EPERM;
     if ((int)size < 0)
         return -EINVAL;
     if (usermem_read(name, user, size < sizeof(name) - 1 ? size : sizeof(name) - 1))
@@ -370,7 +348,7 @@ static int peercred_get(const struct call *call, void *user, socklen_t *size)
 
 static int meminfo_get(const struct call *call, void *user, socklen_t *size)
 {
-    uint32_t info[9] = { ring_count(call->bus, call->number) * 768u,
+    uint32_t info[9] = { ring_charge(call->bus, call->number),
                          load_relaxed(&call->slot->option[OPT_RCVBUF]),
                          0,
                          load_relaxed(&call->slot->option[OPT_SNDBUF]),
@@ -426,10 +404,10 @@ static const struct option options[] = {
     SO(SO_ERROR, -1, .in = not_an_option, .out = error_out),
     SO(SO_DONTROUTE, OPT_DONTROUTE, .in = as_bool),
     SO(SO_BROADCAST, OPT_BROADCAST, .in = as_bool),
-    SO(SO_SNDBUF, OPT_SNDBUF, .in = sndbuf_in),
-    SO(SO_RCVBUF, OPT_RCVBUF, .in = rcvbuf_in, .after = rcvbuf_after),
-    SO(SO_SNDBUFFORCE, OPT_SNDBUF, .in = sndbufforce_in, .out = not_an_option),
-    SO(SO_RCVBUFFORCE, OPT_RCVBUF, .in = rcvbufforce_in, .after = rcvbuf_after, .out = not_an_option),
+    SO(SO_SNDBUF, OPT_SNDBUF, .in = buffer_in),
+    SO(SO_RCVBUF, OPT_RCVBUF, .in = buffer_in, .after = rcvbuf_after),
+    SO(SO_SNDBUFFORCE, OPT_SNDBUF, .in = buffer_in, .out = not_an_option),
+    SO(SO_RCVBUFFORCE, OPT_RCVBUF, .in = buffer_in, .after = rcvbuf_after, .out = not_an_option),
     SO(SO_KEEPALIVE, OPT_KEEPALIVE, .in = as_bool),
     SO(SO_OOBINLINE, OPT_OOBINLINE, .in = as_bool),
     SO(SO_NO_CHECK, OPT_NO_CHECK, .in = as_bool),
@@ -478,6 +456,16 @@ static const struct option *find_option(int level, int name, int *error)
     return level == SOL_SOCKET ? &native : NULL;
 }
 
+/* Linux copies SOL_CAN_RAW options straight into place, and a copy that fails leaves zeros. */
+static int after_efault(const struct call *call)
+{
+    if (call->option->exact && call->option->keep >= 0) {
+        store_relaxed(&call->slot->option[call->option->keep], 0);
+        slot_update_rx_flags(call->bus, call->number);
+    }
+    return -EFAULT;
+}
+
 int raw_setsockopt(const struct bus *bus, uint32_t number, int fd, int level, int name, const void *user, socklen_t size)
 {
     struct call call = { bus, &bus->data->slot[number], number, fd, name, NULL };
@@ -493,7 +481,7 @@ int raw_setsockopt(const struct bus *bus, uint32_t number, int fd, int level, in
     if (call.option->exact ? size != sizeof(value) : size < sizeof(value))
         return -EINVAL;
     if (usermem_read(&value, user, sizeof(value)))
-        return -EFAULT;
+        return after_efault(&call);
     if (call.option->in)
         error = call.option->in(&call, &value);
     if (error)

@@ -75,8 +75,8 @@ static int check_kind(const struct bus_slot *slot, const struct target *target, 
 
 /* ---- control messages ---- */
 
-/* One SOL_SOCKET control message. */
-static int check_cmsg(const struct bus_slot *slot, const struct cmsghdr *head, const void *user_data, uint32_t *mark)
+/* One SOL_SOCKET control message. A mark is checked, but the socket's own is what counts in Linux 6.1. */
+static int check_cmsg(const struct bus_slot *slot, const struct cmsghdr *head, const void *user_data)
 {
     uint32_t value = 0;
     size_t data_size = head->cmsg_len - CMSG_LEN(0);
@@ -87,7 +87,6 @@ static int check_cmsg(const struct bus_slot *slot, const struct cmsghdr *head, c
     case SO_MARK:
         if (!options_capable(OPTIONS_CAP_NET_RAW) && !options_capable(OPTIONS_CAP_NET_ADMIN))
             return -EPERM;
-        *mark = value;
         return data_size == sizeof(value) ? 0 : -EINVAL;
     case SO_TIMESTAMPING_OLD_:
     case SO_TIMESTAMPING_NEW_:
@@ -99,7 +98,7 @@ static int check_cmsg(const struct bus_slot *slot, const struct cmsghdr *head, c
     }
 }
 
-static int check_control(const struct bus_slot *slot, const struct raw_send *message, uint32_t *mark)
+static int check_control(const struct bus_slot *slot, const struct raw_send *message)
 {
     const uint8_t *at = message->control;
     size_t left = message->control_size;
@@ -115,7 +114,7 @@ static int check_control(const struct bus_slot *slot, const struct raw_send *mes
         if (head.cmsg_len < CMSG_LEN(0) || head.cmsg_len > left)
             return -EINVAL;
         if (head.cmsg_level == SOL_SOCKET)
-            error = check_cmsg(slot, &head, at + CMSG_LEN(0), mark);
+            error = check_cmsg(slot, &head, at + CMSG_LEN(0));
         step = CMSG_ALIGN(head.cmsg_len);
         if (step > left)
             step = left;
@@ -138,8 +137,7 @@ static int gather(uint8_t *to, const struct iovec *iov, size_t count)
 }
 
 /* The frame is copied and its target known: the rest of the checks, and off. */
-static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const struct target *target, uint8_t *bytes, size_t size,
-                        uint32_t mark)
+static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const struct target *target, uint8_t *bytes, size_t size)
 {
     struct bus_slot *slot = &bus->data->slot[number];
     struct bus_frame frame = {
@@ -148,7 +146,7 @@ static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const st
         .origin = number,
         .origin_gen = load_relaxed(&slot->gen),
         .owner = number,
-        .mark = mark,
+        .mark = load_relaxed(&slot->option[OPT_MARK]),
         .token_fd = fd,
         .loopback = load_relaxed(&slot->option[OPT_LOOPBACK]),
     };
@@ -183,7 +181,7 @@ ssize_t raw_write(const struct bus *bus, uint32_t number, int fd, const void *us
         error = usermem_read(bytes, user_frame, size);
     if (!error)
         error = check_kind(slot, &target, bytes, size);
-    return unlikely(error) ? error : transmit(bus, number, fd, &target, bytes, size, load_relaxed(&slot->option[OPT_MARK]));
+    return unlikely(error) ? error : transmit(bus, number, fd, &target, bytes, size);
 }
 
 /* The interface that an explicit address names. */
@@ -214,7 +212,7 @@ ssize_t raw_send(const struct bus *bus, uint32_t number, int fd, const struct ra
 {
     struct bus_slot *slot = &bus->data->slot[number];
     _Alignas(8) uint8_t bytes[RING_EXT_SIZE];
-    uint32_t ifindex = load_relaxed(&slot->ifindex), mark = load_relaxed(&slot->option[OPT_MARK]);
+    uint32_t ifindex = load_relaxed(&slot->ifindex);
     struct target target;
     size_t size;
     int error = total_size(message, &size);
@@ -230,6 +228,6 @@ ssize_t raw_send(const struct bus *bus, uint32_t number, int fd, const struct ra
     if (!error)
         error = check_kind(slot, &target, bytes, size);
     if (!error && message->control_size)
-        error = check_control(slot, message, &mark);
-    return error ? error : transmit(bus, number, fd, &target, bytes, size, mark);
+        error = check_control(slot, message);
+    return error ? error : transmit(bus, number, fd, &target, bytes, size);
 }
