@@ -180,7 +180,7 @@ static void make_done(const struct nlmsghdr *from, int error, unsigned char out[
     struct nlmsghdr head = *from;
     head.nlmsg_len = NL_DONE_SIZE;
     head.nlmsg_type = NLMSG_DONE;
-    head.nlmsg_flags = NLM_F_MULTI;
+    head.nlmsg_flags = (from->nlmsg_flags & ~NLM_F_ACK_TLVS) | NLM_F_MULTI;
     memcpy(out, &head, sizeof head);
     memcpy(out + sizeof head, &error, sizeof error);
 }
@@ -197,7 +197,7 @@ static bool end_dump(struct rewrite *rw, const struct nlmsghdr *message)
     if (message->nlmsg_type == NLMSG_ERROR && error == 0)
         return false;                               /* an acknowledgement of something else */
     bool hidden = !dump->links && error == -ENODEV; /* an interface that only we know */
-    if (dump->links && error >= 0) {
+    if (dump->links && error >= 0 && any_link_from(rw->nl->bus->control, 0)) {
         make_done(message, error, done);
         put_dump_part(rw, done);
         return true;
