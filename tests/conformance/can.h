@@ -219,6 +219,26 @@ static inline void await_asleep(pid_t pid)
     }
 }
 
+/*
+ * A fence tells when frames have been delivered to everybody: open it first, and of all sockets on its interface it is the
+ * last to get a frame, because the newest comes first and single-id filters apart its list is the last one searched.
+ * Linux usually delivers before the send returns, but not when its softirq thread happens to run.
+ */
+static inline int fence_on(int index)
+{
+    int fd = raw_bound(index), most = 1 << 30;
+
+    OK(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &most, sizeof(most)));
+    filter1(fd, CAN_INV_FILTER | CAN_EFF_FLAG | 0x1badcafe, CAN_EFF_FLAG | CAN_EFF_MASK);
+    return fd;
+}
+
+static inline void fence_pass(int fence, int frames)
+{
+    while (frames--)
+        get_at(fence, __FILE__, __LINE__);
+}
+
 /* One received message with everything that came with it. */
 struct message {
     ssize_t size;

@@ -24,7 +24,7 @@ TEST(timeout_of_receive_is_eagain)
 
     set_timeout(fd, SO_RCVTIMEO, 0, 60000);
     CHECK_ERRNO(read(fd, &f, sizeof(f)), EAGAIN);
-    CHECK(tap_now_ms() - start >= 59);
+    CHECK(tap_now_ms() - start >= 50); /* it counts in clock ticks, and the first one is not a whole one */
     CHECK(tap_now_ms() - start < 2000);
 }
 

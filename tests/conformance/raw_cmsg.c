@@ -290,7 +290,7 @@ TEST(cmsg_mark_is_accepted_but_the_socket_mark_counts)
 
 TEST(cmsg_order_is_time_then_drops_then_mark)
 {
-    int fd = raw_a(), a = raw_a(), i = 0;
+    int fence = fence_on(index_of(if_a())), fd = raw_a(), a = raw_a(), i = 0;
     struct message m;
 
     sol_set(fd, SO_RCVBUF, 0);
@@ -299,6 +299,7 @@ TEST(cmsg_order_is_time_then_drops_then_mark)
     sol_set(fd, SO_TIMESTAMP, 1);
     for (int n = 0; n < 10; n++)
         put(a, 1);
+    fence_pass(fence, 10);
     for (int n = 0; n < 3; n++)
         CHECK_GETS(fd, 1);
     put(a, 2);

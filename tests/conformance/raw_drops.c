@@ -1,6 +1,15 @@
 /* The receive buffer: how much fits, what happens to the rest, how it is told. */
 #include "link.h"
 
+static int fence_a(void) { return fence_on(index_of(if_a())); }
+
+static void put_all(int fence, int fd, int first, int count)
+{
+    for (int i = 0; i < count; i++)
+        put(fd, first + i);
+    fence_pass(fence, count);
+}
+
 static int drain(int fd)
 {
     struct can_frame f;
@@ -17,11 +26,10 @@ static int drain(int fd)
 
 static int fits(int buffer, int sent)
 {
-    int fd = raw_a(), a = raw_a();
+    int fence = fence_a(), fd = raw_a(), a = raw_a();
 
     if (buffer >= 0) sol_set(fd, SO_RCVBUF, buffer);
-    for (int i = 0; i < sent; i++)
-        put(a, i);
+    put_all(fence, a, 0, sent);
     return drain(fd);
 }
 
@@ -40,11 +48,10 @@ TEST(drops_a_frame_is_accepted_while_less_than_the_buffer_is_used)
 
 TEST(drops_are_silent)
 {
-    int fd = raw_a(), a = raw_a();
+    int fence = fence_a(), fd = raw_a(), a = raw_a();
 
     sol_set(fd, SO_RCVBUF, 0);
-    for (int i = 0; i < 10; i++)
-        put(a, i);
+    put_all(fence, a, 0, 10);
     CHECK_EQ(drain(fd), 3);
     CHECK_EQ(sol_get(fd, SO_ERROR), 0);
     CHECK(!(polled(fd, POLLIN, 0) & POLLERR));
@@ -52,25 +59,23 @@ TEST(drops_are_silent)
 
 TEST(drops_leave_the_sender_and_other_readers_alone)
 {
-    int slow = raw_a(), fast = raw_a(), a = raw_a();
+    int fence = fence_a(), slow = raw_a(), fast = raw_a(), a = raw_a();
 
     sol_set(slow, SO_RCVBUF, 0);
-    for (int i = 0; i < 200; i++)
-        put(a, i);
+    put_all(fence, a, 0, 200);
     CHECK_EQ(drain(fast), 200);
     CHECK_EQ(drain(slow), 3);
 }
 
 TEST(drops_stop_when_room_is_made)
 {
-    int fd = raw_a(), a = raw_a();
+    int fence = fence_a(), fd = raw_a(), a = raw_a();
 
     sol_set(fd, SO_RCVBUF, 0);
-    for (int i = 0; i < 10; i++)
-        put(a, i);
+    put_all(fence, a, 0, 10);
     CHECK_GETS(fd, 0);
-    put(a, 100);
-    put(a, 101);
+    put_all(fence, a, 100, 1);
+    put_all(fence, a, 101, 1);
     CHECK_GETS(fd, 1);
     CHECK_GETS(fd, 2);
     CHECK_GETS(fd, 100);
@@ -79,24 +84,22 @@ TEST(drops_stop_when_room_is_made)
 
 TEST(drops_larger_buffer_helps_at_once)
 {
-    int fd = raw_a(), a = raw_a();
+    int fence = fence_a(), fd = raw_a(), a = raw_a();
 
     sol_set(fd, SO_RCVBUF, 0);
-    for (int i = 0; i < 5; i++)
-        put(a, i);
+    put_all(fence, a, 0, 5);
     sol_set(fd, SO_RCVBUF, 100000);
-    put(a, 3);
+    put_all(fence, a, 3, 1);
     CHECK_EQ(drain(fd), 4);
 }
 
 TEST(drops_smaller_buffer_keeps_what_is_queued)
 {
-    int fd = raw_a(), a = raw_a();
+    int fence = fence_a(), fd = raw_a(), a = raw_a();
 
-    for (int i = 0; i < 50; i++)
-        put(a, i);
+    put_all(fence, a, 0, 50);
     sol_set(fd, SO_RCVBUF, 0);
-    put(a, 50);
+    put_all(fence, a, 50, 1);
     CHECK_EQ(drain(fd), 50);
 }
 
@@ -104,13 +107,12 @@ TEST(drops_of_frames_that_do_not_match_do_not_count)
 {
     uint32_t info[9];
     socklen_t len = sizeof(info);
-    int fd = raw_a(), a = raw_a();
+    int fence = fence_a(), fd = raw_a(), a = raw_a();
 
     sol_set(fd, SO_RCVBUF, 0);
     filter1(fd, 0, CAN_SFF_MASK);
-    for (int i = 0; i < 50; i++)
-        put(a, i + 1);
-    put(a, 0);
+    put_all(fence, a, 1, 50);
+    put_all(fence, a, 0, 1);
     CHECK_EQ(drain(fd), 1);
     OK(getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len));
     CHECK_EQ(info[8], 0);
@@ -133,50 +135,52 @@ static int drops_told(int fd)
 
 TEST(rxq_ovfl_is_told_with_frames_queued_after_the_loss)
 {
-    int fd = raw_a(), a = raw_a();
+    int fence = fence_a(), fd = raw_a(), a = raw_a();
 
     sol_set(fd, SO_RCVBUF, 0);
     sol_set(fd, SO_RXQ_OVFL, 1);
-    for (int i = 0; i < 10; i++)
-        put(a, i);
+    put_all(fence, a, 0, 10);
     for (int i = 0; i < 3; i++)
         CHECK_EQ(drops_told(fd), 0);
-    put(a, 20);
-    put(a, 21);
+    put_all(fence, a, 20, 1);
+    put_all(fence, a, 21, 1);
     CHECK_EQ(drops_told(fd), 7);
     CHECK_EQ(drops_told(fd), 7);
-    for (int i = 0; i < 5; i++)
-        put(a, i);
+    put_all(fence, a, 0, 5);
     for (int i = 0; i < 3; i++)
         CHECK_EQ(drops_told(fd), 7);
-    put(a, 22);
+    put_all(fence, a, 22, 1);
     CHECK_EQ(drops_told(fd), 9);
 }
 
 TEST(rxq_ovfl_is_off_by_default)
 {
-    int fd = raw_a(), a = raw_a();
+    int fence = fence_a(), fd = raw_a(), a = raw_a();
 
     sol_set(fd, SO_RCVBUF, 0);
-    for (int i = 0; i < 10; i++)
-        put(a, i);
+    put_all(fence, a, 0, 10);
     for (int i = 0; i < 3; i++)
         CHECK_EQ(drops_told(fd), 0);
-    put(a, 20);
+    put_all(fence, a, 20, 1);
     CHECK_EQ(drops_told(fd), 0);
 }
 
 TEST(drops_of_fd_frames_are_as_those_of_classical)
 {
     struct canfd_frame f = fd_frame_of(1, 64);
-    int fd = raw_a(), a = raw_a(), n = 0;
+    int fence = fence_a(), fd = raw_a(), a = raw_a(), n = 0;
 
     raw_set(fd, CAN_RAW_FD_FRAMES, 1);
     raw_set(a, CAN_RAW_FD_FRAMES, 1);
     sol_set(fd, SO_RCVBUF, 0);
+    raw_set(fence, CAN_RAW_FD_FRAMES, 1);
     for (int i = 0; i < 10; i++)
         CHECK_EQ(write(a, &f, sizeof(f)), 72);
-    await_in(fd, __FILE__, __LINE__);
+    for (int i = 0; i < 10; i++) {
+        struct message m;
+
+        RECEIVE(fence, &m);
+    }
     while (recv(fd, &f, sizeof(f), 0) == 72)
         n++;
     CHECK_EQ(n, 3);
@@ -184,12 +188,11 @@ TEST(drops_of_fd_frames_are_as_those_of_classical)
 
 TEST(drops_own_frames_count_against_the_buffer)
 {
-    int fd = raw_a();
+    int fence = fence_a(), fd = raw_a();
 
     sol_set(fd, SO_RCVBUF, 0);
     raw_set(fd, CAN_RAW_RECV_OWN_MSGS, 1);
-    for (int i = 0; i < 10; i++)
-        put(fd, i);
+    put_all(fence, fd, 0, 10);
     CHECK_EQ(drain(fd), 3);
 }
 

@@ -46,10 +46,11 @@ TEST(down_is_reported_once_to_recv)
 
 TEST(down_is_reported_before_queued_frames)
 {
-    int index = VCAN_UP(), fd = raw_bound(index), a = raw_bound(index);
+    int index = VCAN_UP(), fence = fence_on(index), fd = raw_bound(index), a = raw_bound(index);
 
     put(a, 1);
     put(a, 2);
+    fence_pass(fence, 2);
     LINK_DOWN(index);
     CHECK_EQ(recv_error(fd), ENETDOWN);
     CHECK_GETS(fd, 1);
@@ -89,10 +90,11 @@ TEST(down_is_reported_once_to_so_error)
 
 TEST(down_is_consumed_by_peek)
 {
-    int index = VCAN_UP(), fd = raw_bound(index), a = raw_bound(index);
+    int index = VCAN_UP(), fence = fence_on(index), fd = raw_bound(index), a = raw_bound(index);
     struct can_frame f;
 
     put(a, 1);
+    fence_pass(fence, 1);
     LINK_DOWN(index);
     CHECK_ERRNO(recv(fd, &f, sizeof(f), MSG_PEEK), ENETDOWN);
     CHECK_EQ(recv(fd, &f, sizeof(f), MSG_PEEK), 16);
@@ -161,9 +163,10 @@ TEST(down_wakes_poll)
 
 TEST(down_is_nothing_to_any)
 {
-    int index = VCAN_UP(), fd = raw_any(), a = raw_bound(index);
+    int index = VCAN_UP(), fence = fence_on(index), fd = raw_any(), a = raw_bound(index);
 
     put(a, 1);
+    fence_pass(fence, 1);
     LINK_DOWN(index);
     CHECK_EQ(sol_get(fd, SO_ERROR), 0);
     CHECK_GETS(fd, 1);
@@ -247,9 +250,10 @@ TEST(delete_unbinds)
 
 TEST(delete_is_enodev_once_then_queued_frames)
 {
-    int index = VCAN_UP(), fd = raw_bound(index), a = raw_bound(index);
+    int index = VCAN_UP(), fence = fence_on(index), fd = raw_bound(index), a = raw_bound(index);
 
     put(a, 1);
+    fence_pass(fence, 1);
     LINK_DELETE(index);
     CHECK_EQ(recv_error(fd), ENODEV);
     CHECK_GETS(fd, 1);
@@ -356,9 +360,10 @@ TEST(delete_then_create_by_the_same_name_does_not_bind_again)
 
 TEST(delete_is_nothing_to_any)
 {
-    int index = VCAN_UP(), fd = raw_any(), a = raw_bound(index);
+    int index = VCAN_UP(), fence = fence_on(index), fd = raw_any(), a = raw_bound(index);
 
     put(a, 1);
+    fence_pass(fence, 1);
     LINK_DELETE(index);
     CHECK_EQ(sol_get(fd, SO_ERROR), 0);
     CHECK_GETS(fd, 1);
@@ -368,10 +373,11 @@ TEST(delete_is_nothing_to_any)
 
 TEST(delete_keeps_the_index_in_addresses_of_queued_frames)
 {
-    int index = VCAN_UP(), fd = raw_any();
+    int index = VCAN_UP(), fence = fence_on(index), fd = raw_any();
     struct message m;
 
     CHECK_EQ(put_to(raw_new(), index, 1), 16);
+    fence_pass(fence, 1);
     LINK_DELETE(index);
     RECEIVE(fd, &m);
     CHECK_EQ(m.from.can_ifindex, index);

@@ -57,9 +57,10 @@ TEST(poll_with_a_pending_error)
 
 TEST(poll_with_a_pending_error_and_a_frame)
 {
-    int index = VCAN_UP(), fd = raw_bound(index), a = raw_bound(index);
+    int index = VCAN_UP(), fence = fence_on(index), fd = raw_bound(index), a = raw_bound(index);
 
     put(a, 1);
+    fence_pass(fence, 1);
     LINK_DOWN(index);
     CHECK_EQ(mask(fd), QUEUED | POLLERR);
     CHECK_EQ(sol_get(fd, SO_ERROR), ENETDOWN);
