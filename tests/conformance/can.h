@@ -220,9 +220,9 @@ static inline void await_asleep(pid_t pid)
 }
 
 /*
- * A fence tells when frames have been delivered to everybody: open it first, and of all sockets on its interface it is the
- * last to get a frame, because the newest comes first and single-id filters apart its list is the last one searched.
- * Linux usually delivers before the send returns, but not when its softirq thread happens to run.
+ * A fence tells when frames have been delivered to everybody: open it first, and of all sockets on its interface
+ * it is the last to get a frame, because the newest comes first and its list is searched last (before the lists of
+ * single ids). Linux usually delivers before the send returns, but not when its softirq thread happens to run.
  */
 static inline int fence_on(int index)
 {
