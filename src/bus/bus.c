@@ -5,6 +5,7 @@
 #include "bus/bus.h"
 #include "bus/counters.h"
 #include "bus/imap.h"
+#include "bus/program.h"
 #include "bus/ring.h"
 #include "bus/slot.h"
 #include "bus/wake.h"
@@ -39,14 +40,19 @@ static uint32_t count_matches(const struct bus_slot *slot, uint32_t id, uint32_t
     uint32_t matches = 0, count = 0, current;
 
     for (unsigned tries = 0; tries < FILTER_READ_TRIES; tries++) {
+        matches = 0;
         current = load_acquire(&slot->filters_cur);
         const struct slot_filters *list = &slot->filters[current & 1];
         count = load_relaxed(&list->count);
         if (count > FILTERS_MAX)
             count = FILTERS_MAX;
-        matches = 0;
-        for (uint32_t i = 0; i < count; i++)
-            matches += filter_matches(filter_normalise(load_relaxed(&list->entry[i].id), load_relaxed(&list->entry[i].mask)), id);
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t filter_id = load_relaxed(&list->entry[i].id), mask = load_relaxed(&list->entry[i].mask);
+            if (likely(!mask && !(filter_id & CAN_INV_FILTER))) /* the default: everything but error frames */
+                matches += !(id & CAN_ERR_FLAG);
+            else
+                matches += filter_matches(filter_normalise(filter_id, mask), id);
+        }
         atomic_thread_fence(memory_order_acquire);
         if (likely(load_relaxed(&slot->filters_cur) == current))
             break;
@@ -80,19 +86,28 @@ static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
     struct bus_slot *slot = &d->bus->data->slot[number];
     uint32_t flags = load_acquire(&slot->rx_flags), copies;
     struct ring *ring = &d->bus->data->ring[number];
+    const struct bus_frame *frame = d->frame;
+    struct bus_frame trimmed; /* what a program left of it */
 
     if ((flags & d->needs) != d->needs || load_relaxed(&slot->ifindex) != ifindex)
         return;
-    if (number == d->frame->origin && !(flags & RX_OWN))
+    if (number == frame->origin && !(flags & RX_OWN))
         return;
     copies = copies_for(slot, flags, d->id);
     if (!copies)
         return;
     if ((flags & RX_TIME) && !d->meta.time_ns)
         d->meta.time_ns = now_ns();
-    d->meta.limit = depth_limit(slot, d->frame->size);
+    d->meta.limit = depth_limit(slot, frame->size);
+    if (unlikely(flags & RX_BPF)) {
+        trimmed = *frame;
+        trimmed.size = program_run(d->bus, number, frame, d->meta.ifindex);
+        if (!trimmed.size)
+            return;
+        frame = &trimmed;
+    }
     for (uint32_t i = 0; i < copies; i++) {
-        bool queued = ring_push(d->bus, number, d->frame, &d->meta) == 0;
+        bool queued = ring_push(d->bus, number, frame, &d->meta) == 0;
         if (likely(queued) && wake_notify(d->bus, number, d->frame->token_fd) != -ECONNREFUSED)
             continue;
         if (!queued && (load_relaxed(&ring->drops) % DEAD_PROBE_EVERY != 1 ||

@@ -166,11 +166,13 @@ struct slot_filters {
 /* Plain integer socket options that a socket keeps and gives back. */
 enum slot_option {
     OPT_LOOPBACK, OPT_RECV_OWN, OPT_FD, OPT_JOIN, OPT_XL, OPT_RCVBUF, OPT_SNDBUF, OPT_RXQ_OVFL,
-    OPT_TIMESTAMP,    /* 0, or the option that was set: SO_TIMESTAMP(NS)(_NEW) */
+    OPT_TIMESTAMP,    /* 0, or SO_TIMESTAMP or SO_TIMESTAMPNS (the old numbers) */
     OPT_TIMESTAMPING, /* SOF_* flags */
     OPT_MARK, OPT_RCVMARK, OPT_PRIORITY, OPT_PASSCRED, OPT_BROADCAST, OPT_KEEPALIVE, OPT_DONTROUTE, OPT_REUSEADDR,
     OPT_OOBINLINE, OPT_NO_CHECK, OPT_LOCK_FILTER, OPT_BUSY_POLL, OPT_INCOMING_CPU, OPT_RCVLOWAT, OPT_SELECT_ERR_QUEUE,
     OPT_TXTIME, OPT_DEBUG, OPT_BINDTOIFINDEX, OPT_LINGER_ONOFF, OPT_LINGER_SECONDS,
+    OPT_STAMP_NEW, /* the time stamp option set last was one of the _NEW ones: so are the control messages */
+    OPT_BPF,       /* a program is attached: RX_BPF */
     OPT_COUNT = 48,
 };
 
@@ -188,7 +190,7 @@ struct bus_slot {
     atomic_u32 lock;
     atomic_u32 bound;       /* 1 after bind() until the interface goes */
     atomic_u32 link;        /* bound: index in links[], LINKS_MAX for any */
-    atomic_u32 owner_pid, owner_uid; /* for people to read; never for decisions */
+    atomic_u32 errqueue_head, errqueue_tail; /* words of the error queue: next to write, next to read (errqueue.c) */
     atomic_u64 stamp_ns;    /* time of the last frame read, for SIOCGSTAMP; 0 none */
     atomic_u32 stamp_on;
     atomic_u32 waiters;     /* readers asleep in the kernel; too high after one was killed there, which costs little */
@@ -196,7 +198,26 @@ struct bus_slot {
     atomic_u32 tx_id;       /* SOF_TIMESTAMPING_OPT_ID counter */
     atomic_u64 rx_frames, tx_frames; /* for `status` */
     atomic_u32 option[OPT_COUNT];
+    atomic_u32 errqueue_charge; /* bytes that the error queue is charged with, as SO_RCVBUF counts them */
+    atomic_u32 owner_pid, owner_uid; /* for people to read; never for decisions */
     _Alignas(64) struct slot_filters filters[2];
+};
+
+/* SO_ATTACH_FILTER: two programs, of which `current` (version << 1 | which) counts. Writer: a process that shares the socket, under
+ * slot.lock; it fills the other one, then publishes it with current. Senders run it in place (can/cbpf.h trusts nothing) and
+ * run it again when current changed meanwhile. Touched only while RX_BPF is set. */
+#define PROGRAM_MAX 512u /* instructions */
+struct slot_program {
+    _Alignas(64) atomic_u32 current;
+    atomic_u32 count[2];
+    atomic_u64 insn[2][PROGRAM_MAX]; /* cbpf_pack() */
+};
+
+/* A socket's error queue: time stamps of the frames it sent. A ring of words between errqueue_tail and errqueue_head of the slot;
+ * each message is three words and the frame (errqueue.c). Touched only by sockets that ask for transmit time stamps. */
+#define ERRQUEUE_WORDS 4096u
+struct slot_errqueue {
+    _Alignas(64) atomic_u64 word[ERRQUEUE_WORDS];
 };
 
 struct data {
@@ -207,6 +228,8 @@ struct data {
     _Alignas(4096) struct bus_slot slot[SOCKETS_MAX];
     _Alignas(4096) struct imap map[LINKS_MAX + 1];
     _Alignas(4096) struct ring ring[SOCKETS_MAX];
+    _Alignas(4096) struct slot_program program[SOCKETS_MAX];
+    _Alignas(4096) struct slot_errqueue errqueue[SOCKETS_MAX];
 };
 
 /* CAN XL frames beyond RING_DATA_SIZE: one extension per record, in `data` behind struct data, mapped apart from it and only

@@ -13,6 +13,9 @@
  * the record is FREE(h), a later ticket, or a hole. A writer whose publishing swap fails was skipped; its frame was not seen
  * and it sends it again. Killing a process at any step costs at most the frame it was sending.
  *
+ * The tail is stored, not swapped: of two consumers the slower may set it back, onto records whose word says that they were taken;
+ * the next look moves it on. What a producer remembers of a tail stays true all the same.
+ *
  * Pairing: the publishing swap (BUSY -> READY) releases the payload; the consumer's load of the word acquires it. The copy is
  * proved by the consumer's swap READY -> FREE: the record cannot have been written in between. Payload words are relaxed
  * atomics, since a consumer may copy a record that is just being rewritten and throw the copy away. */
@@ -256,7 +259,7 @@ bool ring_pop(const struct bus *bus, uint32_t slot, struct ring_item *out)
             return false;
         readable = read_record(bus, slot, tail, out);
         if (cas64(&ring->record[tail % RING_SLOTS].word, word, word_make(tail + RING_SLOTS, 0, RING_FREE)))
-            cas64(&ring->tail, tail, tail + 1);
+            store_release(&ring->tail, tail + 1);
         else
             readable = false;
     } while (unlikely(!readable));

@@ -15,6 +15,7 @@
 #include "bus/wake.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/net_tstamp.h>
 #include <sched.h>
 #include <time.h>
 
@@ -36,7 +37,7 @@ static uint64_t monotonic_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static void slot_lock(struct bus_slot *slot)
+void slot_lock(struct bus_slot *slot)
 {
     uint32_t me = (uint32_t)sys_call6(SYS_gettid, 0, 0, 0, 0, 0, 0) | 0x80000000u, seen = 0, word;
     uint64_t since = 0;
@@ -55,7 +56,7 @@ static void slot_lock(struct bus_slot *slot)
     }
 }
 
-static void slot_unlock(struct bus_slot *slot) { store_release(&slot->lock, 0); }
+void slot_unlock(struct bus_slot *slot) { store_release(&slot->lock, 0); }
 
 /* ---- rows in the interest maps ---- */
 
@@ -177,11 +178,12 @@ void slot_update_rx_flags(const struct bus *bus, uint32_t number)
     struct bus_slot *slot = slot_at(bus, number);
     static const struct { uint8_t option, flag; } table[] = {
         { OPT_RECV_OWN, RX_OWN }, { OPT_FD, RX_FD }, { OPT_XL, RX_XL }, { OPT_JOIN, RX_JOIN },
-        { OPT_TIMESTAMP, RX_TIME }, { OPT_TIMESTAMPING, RX_TIME },
+        { OPT_TIMESTAMP, RX_TIME }, { OPT_BPF, RX_BPF },
     };
-    uint32_t flags = (load_relaxed(&slot->bound) ? RX_OPEN : 0) | (load_relaxed(&slot->stamp_on) ? RX_TIME : 0) |
-                     (load_relaxed(&slot->rx_flags) & RX_BPF);
+    uint32_t flags = (load_relaxed(&slot->bound) ? RX_OPEN : 0) | (load_relaxed(&slot->stamp_on) ? RX_TIME : 0);
 
+    if (load_relaxed(&slot->option[OPT_TIMESTAMPING]) & SOF_TIMESTAMPING_RX_SOFTWARE)
+        flags |= RX_TIME;
     for (unsigned i = 0; i < sizeof(table) / sizeof(*table); i++)
         if (load_relaxed(&slot->option[table[i].option]))
             flags |= table[i].flag;
@@ -319,6 +321,9 @@ void slot_open(const struct bus *bus, uint32_t number)
     store_relaxed(&slot->stamp_ns, 0);
     store_relaxed(&slot->stamp_on, 0);
     store_relaxed(&slot->tx_id, 0);
+    store_relaxed(&slot->errqueue_head, 0);
+    store_relaxed(&slot->errqueue_tail, 0);
+    store_relaxed(&slot->errqueue_charge, 0);
     store_relaxed(&slot->waiters, 0);
     store_relaxed(&slot->async, 0);
     store_relaxed(&slot->rx_frames, 0);

@@ -22,6 +22,10 @@ struct can_filter;
 void slot_set_filters(const struct bus *bus, uint32_t slot, const struct can_filter *filters, uint32_t count);
 uint32_t slot_get_filters(const struct bus *bus, uint32_t slot, struct can_filter *out);
 void slot_set_err_mask(const struct bus *bus, uint32_t slot, uint32_t mask);
+/* The lock of a slot's settings. Held for a few instructions; a holder that takes longer than 100 ms loses it. */
+void slot_lock(struct bus_slot *slot);
+void slot_unlock(struct bus_slot *slot);
+
 /* Recomputes rx_flags from the options. */
 void slot_update_rx_flags(const struct bus *bus, uint32_t slot);
 

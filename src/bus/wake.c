@@ -11,6 +11,7 @@
  * Pairing (all sequentially consistent): producer stores READY into the record, then loads armed; reader stores ARMED, then
  * loads the record. One of them sees the other. */
 #include "bus/wake.h"
+#include "bus/errqueue.h"
 #include "bus/ring.h"
 #include "base/sys.h"
 #include <errno.h>
@@ -82,12 +83,14 @@ int wake_notify(const struct bus *bus, uint32_t slot, int fd)
     return result;
 }
 
-bool wake_pending(const struct bus *bus, uint32_t slot)
+bool wake_readable(const struct bus *bus, uint32_t slot)
 {
     return load_seq(&bus->data->slot[slot].error) || !ring_empty(bus, slot);
 }
 
-bool wake_settle(const struct bus *bus, uint32_t slot, int fd)
+bool wake_pending(const struct bus *bus, uint32_t slot) { return wake_readable(bus, slot) || !errqueue_empty(bus, slot); }
+
+static bool settle(const struct bus *bus, uint32_t slot, int fd, bool (*is_pending)(const struct bus *, uint32_t))
 {
     atomic_u32 *armed = &bus->data->ring[slot].armed;
     uint32_t word, fresh;
@@ -101,7 +104,7 @@ bool wake_settle(const struct bus *bus, uint32_t slot, int fd)
             ;
         fresh = ((word & ~3u) + 4) | WAKE_ARMED;
     } while (!cas32(armed, word, fresh));
-    if (!wake_pending(bus, slot))
+    if (!is_pending(bus, slot))
         return true;
     if (cas32(armed, fresh, (fresh & ~3u) | WAKE_SENDING)) {
         send_token(bus, slot, fd);
@@ -109,6 +112,9 @@ bool wake_settle(const struct bus *bus, uint32_t slot, int fd)
     }
     return false;
 }
+
+bool wake_settle(const struct bus *bus, uint32_t slot, int fd) { return settle(bus, slot, fd, wake_pending); }
+bool wake_settle_reader(const struct bus *bus, uint32_t slot, int fd) { return settle(bus, slot, fd, wake_readable); }
 
 void wake_rearm(const struct bus *bus, uint32_t slot)
 {

@@ -21,11 +21,17 @@ int wake_notify(const struct bus *bus, uint32_t slot, int fd);
  * Returns true when there is nothing to report, and the next event will send a token. */
 bool wake_settle(const struct bus *bus, uint32_t slot, int fd);
 
+/* The same for a reader about to sleep, to whom the error queue is nothing to wake up for: its token goes, and ready_settle()
+ * brings it back for those who wait for it. */
+bool wake_settle_reader(const struct bus *bus, uint32_t slot, int fd);
+
 /* Asks for one more token at the next event although the ring is not empty: for edge-triggered waits. */
 void wake_rearm(const struct bus *bus, uint32_t slot);
 
-/* True when the socket has something to report: a record or an error. */
+/* True when the socket has something to report: a record, an error, or a message in its error queue. */
 bool wake_pending(const struct bus *bus, uint32_t slot);
+/* True when it has something to read: a record or an error. */
+bool wake_readable(const struct bus *bus, uint32_t slot);
 
 /* True while any process holds the socket slot.gen open. Needs no fd of its own. */
 bool wake_alive(const struct bus *bus, uint32_t slot, uint32_t gen);

@@ -359,20 +359,31 @@ static int meminfo_get(const struct call *call, void *user, socklen_t *size)
 
 static int attach_filter_set(const struct call *call, const void *user, socklen_t size)
 {
-    if (load_relaxed(&call->slot->option[OPT_LOCK_FILTER]))
-        return -EPERM;
-    return bpf_attach(call->bus, call->number, user, size);
-}
-
-static int detach_filter_in(const struct call *call, int *value)
-{
-    (void)value;
-    return load_relaxed(&call->slot->option[OPT_LOCK_FILTER]) ? -EPERM : bpf_detach(call->bus, call->number);
+    return size < sizeof(int) ? -EINVAL : bpf_attach(call->bus, call->number, user, size);
 }
 
 static int attach_filter_get(const struct call *call, void *user, socklen_t *size)
 {
     return bpf_get(call->bus, call->number, user, size);
+}
+
+static int detach_filter_in(const struct call *call, int *value)
+{
+    (void)value;
+    return bpf_detach(call->bus, call->number);
+}
+
+static int attach_bpf_set(const struct call *call, const void *user, socklen_t size)
+{
+    return bpf_attach_extended(call->bus, call->number, user, size);
+}
+
+/* CAN sockets have no SO_REUSEPORT, so nothing to attach a choice among them to. */
+static int invalid(const struct call *call, int *value)
+{
+    (void)call;
+    (void)value;
+    return -EINVAL;
 }
 
 /* The real socket answers: time-outs, cookies and the like. */
@@ -420,6 +431,10 @@ static const struct option options[] = {
     SO(SO_SNDLOWAT, -1, .in = not_an_option, .out = sndlowat_out),
     SO(SO_BINDTODEVICE, -1, .set = bindtodevice_set, .get = bindtodevice_get),
     SO(SO_ATTACH_FILTER, -1, .set = attach_filter_set, .get = attach_filter_get),
+    SO(SO_ATTACH_BPF, -1, .set = attach_bpf_set, .out = not_an_option),
+    SO(SO_ATTACH_REUSEPORT_CBPF, -1, .in = invalid, .out = not_an_option),
+    SO(SO_ATTACH_REUSEPORT_EBPF, -1, .in = invalid, .out = not_an_option),
+    SO(SO_DETACH_REUSEPORT_BPF, -1, .in = invalid, .out = not_an_option),
     SO(SO_DETACH_FILTER, -1, .in = detach_filter_in, .out = not_an_option),
     SO(OPT_SO_TIMESTAMP, OPT_TIMESTAMP, .in = timestamp_in, .after = update_flags, .out = timestamp_out),
     SO(OPT_SO_TIMESTAMPNS, OPT_TIMESTAMP, .in = timestamp_in, .after = update_flags, .out = timestamp_out),

@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "bus/ring.h"
 #include "bus/wake.h"
+#include "can/frame.h"
 #include "sockets/door.h"
 #include "sockets/usermem.h"
 #include <errno.h>
@@ -233,5 +234,9 @@ ssize_t raw_read(const struct bus *bus, uint32_t number, int fd, void *user_buff
         return error;
     if (size > item.size)
         size = item.size;
-    return unlikely(usermem_write(user_buffer, item.frame, size)) ? -EFAULT : (ssize_t)size;
+    if (likely(size == FRAME_CC_SIZE)) /* the copy is two moves */
+        error = usermem_write(user_buffer, item.frame, FRAME_CC_SIZE);
+    else
+        error = usermem_write(user_buffer, item.frame, size);
+    return unlikely(error) ? error : (ssize_t)size;
 }

@@ -178,7 +178,8 @@ ssize_t raw_write(const struct bus *bus, uint32_t number, int fd, const void *us
     if (!error)
         error = raw_take_error(slot);
     if (!error)
-        error = usermem_read(bytes, user_frame, size);
+        error = likely(size == FRAME_CC_SIZE) ? usermem_read(bytes, user_frame, FRAME_CC_SIZE) /* the copy is two moves */
+                                              : usermem_read(bytes, user_frame, size);
     if (!error)
         error = check_kind(slot, &target, bytes, size);
     return unlikely(error) ? error : transmit(bus, number, fd, &target, bytes, size);

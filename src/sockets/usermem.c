@@ -31,19 +31,3 @@ bool usermem_probe(uintptr_t page, enum usermem_access access)
     store_relaxed(&usermem_known[access][page % USERMEM_KNOWN], page + 1);
     return true;
 }
-
-int usermem_read(void *to, const void *user, size_t size)
-{
-    if (!usermem_ok(user, size, USERMEM_READ))
-        return -EFAULT;
-    __builtin_memcpy(to, user, size);
-    return 0;
-}
-
-int usermem_write(void *user, const void *from, size_t size)
-{
-    if (!usermem_ok(user, size, USERMEM_WRITE))
-        return -EFAULT;
-    __builtin_memcpy(user, from, size);
-    return 0;
-}
