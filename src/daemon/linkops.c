@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
@@ -73,7 +74,7 @@ void linkops_notify_change(struct linkop *op, const struct device *dev)
     if (dev->flags & IFF_UP) notify(op, dev, 0);
 }
 
-static int refuse(struct linkop *op, int error, const char *text)
+int linkops_refuse(struct linkop *op, int error, const char *text)
 {
     op->fault->text = text;
     return error;
@@ -139,7 +140,7 @@ int linkops_set_flags(struct linkop *op, struct device *dev, uint32_t flags)
 }
 
 /* The flags that ifi_flags and ifi_change ask for. A change mask of 0 means all of them, as it always did. */
-static uint32_t wanted_flags(const struct device *dev, const struct rtlink_attrs *attrs)
+uint32_t linkops_wanted_flags(const struct device *dev, const struct rtlink_attrs *attrs)
 {
     if (!attrs->change) return attrs->flags;
     return (attrs->flags & attrs->change) | (dev->flags & ~attrs->change);
@@ -149,7 +150,7 @@ static uint32_t wanted_flags(const struct device *dev, const struct rtlink_attrs
 
 static int check_mtu_range(struct linkop *op, uint32_t mtu)
 {
-    return mtu > INT_MAX ? refuse(op, -EINVAL, "mtu less than device minimum") : 0;
+    return mtu > INT_MAX ? linkops_refuse(op, -EINVAL, "mtu less than device minimum") : 0;
 }
 
 int linkops_set_mtu(struct linkop *op, struct device *dev, uint32_t mtu)
@@ -199,7 +200,7 @@ int linkops_altname(struct linkop *op, struct device *dev, const char *name, boo
         slot++;
     if (!add && strcmp(name, dev->name) == 0) return -EINVAL;
     if (slot == DEVICE_ALTNAMES_MAX)
-        return add ? refuse(op, -ENOSPC, "An interface has at most 8 alternative names") : -ENOENT;
+        return add ? linkops_refuse(op, -ENOSPC, "An interface has at most 8 alternative names") : -ENOENT;
     memset(dev->altname[slot], 0, sizeof dev->altname[slot]);
     if (add) {
         memcpy(dev->altname[slot], name, strlen(name));
@@ -211,157 +212,6 @@ int linkops_altname(struct linkop *op, struct device *dev, const char *name, boo
     linktable_store(op->server, dev);
     *changed = true;
     return 0;
-}
-
-/* ---- all settings of a request --------------------------------------------------------------------------------- */
-
-/* A step of linkops_modify(). Sets *told when the change is to be told at the end, if the interface is up. */
-typedef int step(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs, bool *told);
-
-static int step_af_spec(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs, bool *told)
-{
-    (void)op, (void)dev, (void)attrs, (void)told;
-    return -EAFNOSUPPORT;
-}
-
-static int step_unsupported(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs,
-                            bool *told)
-{
-    (void)op, (void)dev, (void)attrs, (void)told;
-    return -EOPNOTSUPP;
-}
-
-static int step_net_ns(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs, bool *told)
-{
-    (void)dev, (void)attrs, (void)told;
-    return refuse(op, -EOPNOTSUPP, "A pocketcan interface cannot move to another network namespace");
-}
-
-static int step_proto_down(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs,
-                           bool *told)
-{
-    (void)dev, (void)attrs, (void)told;
-    return refuse(op, -EOPNOTSUPP, "Protodown not supported by device");
-}
-
-static int step_mtu(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs, bool *told)
-{
-    (void)told;
-    return linkops_set_mtu(op, dev, attrs->mtu);
-}
-
-static int step_txqlen(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs, bool *told)
-{
-    (void)told;
-    return linkops_set_txqlen(op, dev, attrs->txqlen);
-}
-
-static int step_group(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs, bool *told)
-{
-    dev->group = attrs->group;
-    linktable_store(op->server, dev);
-    *told = true;
-    return 0;
-}
-
-/* A name beside an index renames; alone it says which interface is meant. */
-static int step_name(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs, bool *told)
-{
-    (void)told;
-    if (attrs->ifindex <= 0 || !attrs->ifname[0]) return 0;
-    return linkops_rename(op, dev, attrs->ifname);
-}
-
-static int step_alias(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs, bool *told)
-{
-    memcpy(dev->alias, attrs->alias, sizeof dev->alias);
-    linktable_store(op->server, dev);
-    *told = true;
-    return 0;
-}
-
-static int step_flags(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs, bool *told)
-{
-    (void)told;
-    if (!attrs->flags && !attrs->change) return 0;
-    return linkops_set_flags(op, dev, wanted_flags(dev, attrs));
-}
-
-static int step_master(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs, bool *told)
-{
-    (void)dev, (void)told;
-    if (!attrs->master) return 0;
-    return linktable_ifindex_taken(op->server, (int32_t)attrs->master) ? -EOPNOTSUPP : -EINVAL;
-}
-
-/* What user space may make of the state: only these changes have an effect (RFC 2863, operstates.rst). */
-static bool set_operstate(struct device *dev, uint8_t wanted)
-{
-    uint8_t now = dev->operstate;
-    bool running = now == IF_OPER_UP || now == IF_OPER_UNKNOWN;
-    if (wanted == IF_OPER_UP && (now == IF_OPER_DORMANT || now == IF_OPER_TESTING || now == IF_OPER_UNKNOWN))
-        dev->operstate = IF_OPER_UP;
-    else if ((wanted == IF_OPER_DORMANT || wanted == IF_OPER_TESTING) && running)
-        dev->operstate = wanted;
-    return dev->operstate != now;
-}
-
-static int step_operstate(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs, bool *told)
-{
-    (void)told;
-    if (!set_operstate(dev, attrs->operstate)) return 0;
-    linktable_store(op->server, dev);
-    linkops_notify_change(op, dev);
-    return 0;
-}
-
-static int step_linkmode(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs, bool *told)
-{
-    if (dev->linkmode == attrs->linkmode) return 0;
-    dev->linkmode = attrs->linkmode;
-    linktable_store(op->server, dev);
-    *told = true;
-    return 0;
-}
-
-static int step_xdp(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs, bool *told)
-{
-    (void)op, (void)dev, (void)attrs;
-    *told = true; /* only "off" can be meant: there is no program to run */
-    return 0;
-}
-
-static const struct {
-    uint32_t has; /* 0: always */
-    step *step;
-} steps[] = {
-    { RTLINK_AF_SPEC, step_af_spec },
-    { RTLINK_NET_NS, step_net_ns },
-    { RTLINK_MAP, step_unsupported },
-    { RTLINK_ADDRESS, step_unsupported },
-    { RTLINK_MTU, step_mtu },
-    { RTLINK_GROUP, step_group },
-    { RTLINK_IFNAME, step_name },
-    { RTLINK_IFALIAS, step_alias },
-    { 0, step_flags },
-    { RTLINK_MASTER, step_master },
-    { RTLINK_CARRIER, step_unsupported },
-    { RTLINK_TXQLEN, step_txqlen },
-    { RTLINK_OPERSTATE, step_operstate },
-    { RTLINK_LINKMODE, step_linkmode },
-    { RTLINK_VF, step_unsupported },
-    { RTLINK_PROTO_DOWN, step_proto_down },
-    { RTLINK_XDP, step_xdp },
-};
-
-int linkops_modify(struct linkop *op, struct device *dev, const struct rtlink_attrs *attrs)
-{
-    bool told = false;
-    int error = 0;
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !error; i++)
-        if (!steps[i].has || attrs->has & steps[i].has) error = steps[i].step(op, dev, attrs, &told);
-    if (told) linkops_notify_change(op, dev);
-    return error;
 }
 
 /* ---- deletion -------------------------------------------------------------------------------------------------- */
@@ -418,8 +268,8 @@ static int make_device(struct linkop *op, const struct device_ops *ops, const st
 {
     bool tx_bad = attrs->has & RTLINK_NUM_TX_QUEUES && attrs->num_tx_queues - 1 >= QUEUES_MAX;
     bool rx_bad = attrs->has & RTLINK_NUM_RX_QUEUES && attrs->num_rx_queues - 1 >= QUEUES_MAX;
-    if (tx_bad) return refuse(op, -EINVAL, "Invalid number of transmit queues");
-    if (rx_bad) return refuse(op, -EINVAL, "Invalid number of receive queues");
+    if (tx_bad) return linkops_refuse(op, -EINVAL, "Invalid number of transmit queues");
+    if (rx_bad) return linkops_refuse(op, -EINVAL, "Invalid number of receive queues");
     *dev = (struct device){ .ops = ops };
     ops->setup(dev);
     if (attrs->has & RTLINK_MTU) {
@@ -428,7 +278,7 @@ static int make_device(struct linkop *op, const struct device_ops *ops, const st
         dev->mtu = attrs->mtu;
     }
     if (attrs->has & RTLINK_TXQLEN) dev->txqlen = attrs->txqlen;
-    if (attrs->has & RTLINK_OPERSTATE) set_operstate(dev, attrs->operstate);
+    if (attrs->has & RTLINK_OPERSTATE) linkops_set_operstate(dev, attrs->operstate);
     if (attrs->has & RTLINK_LINKMODE) dev->linkmode = attrs->linkmode;
     if (attrs->has & RTLINK_GROUP) dev->group = attrs->group;
     return 0;
@@ -438,12 +288,11 @@ static int make_device(struct linkop *op, const struct device_ops *ops, const st
 static int register_device(struct linkop *op, struct device *dev, const char *name, int32_t ifindex)
 {
     char pattern[DEVICE_NAME_SIZE];
-    strcpy(pattern, dev->ops->kind);
-    strcat(pattern, "%d");
+    snprintf(pattern, sizeof pattern, "%s%%d", dev->ops->kind);
     int error = linktable_pick_name(op->server, name ? name : pattern, dev->name);
     if (!error) error = linktable_place(op->server, dev, ifindex);
     if (error == -ENOSPC)
-        return refuse(op, error, "No room for another interface in this pocketcan instance");
+        return linkops_refuse(op, error, "No room for another interface in this pocketcan instance");
     if (!error) linktable_store(op->server, dev);
     return error;
 }
@@ -453,7 +302,7 @@ static int configure(struct linkop *op, struct device *dev, const struct rtlink_
 {
     struct device peer_copy, *peer = load_peer(op, dev, &peer_copy);
     int error = 0;
-    if (attrs->flags || attrs->change) error = apply_flags(dev, peer, wanted_flags(dev, attrs));
+    if (attrs->flags || attrs->change) error = apply_flags(dev, peer, linkops_wanted_flags(dev, attrs));
     linktable_store(op->server, dev);
     if (error) {
         undo_create(op, dev);
@@ -490,9 +339,9 @@ static int create_checks(struct linkop *op, const struct rtlink_attrs *attrs, co
 {
     bool hardware = strcmp(attrs->kind, "can") == 0; /* made by its driver only */
     if (attrs->has & (RTLINK_MAP | RTLINK_PROTINFO)) return -EOPNOTSUPP;
-    if (!ops && !hardware) return refuse(op, -EOPNOTSUPP, "Unknown device type");
+    if (!ops && !hardware) return linkops_refuse(op, -EOPNOTSUPP, "Unknown device type");
     if (!ops || !ops->can_create) return -EOPNOTSUPP;
-    return attrs->has & RTLINK_NET_NS ? step_net_ns(op, NULL, attrs, NULL) : 0;
+    return attrs->has & RTLINK_NET_NS ? linkops_refuse_net_ns(op) : 0;
 }
 
 int linkops_create(struct linkop *op, const struct rtlink_request *request)
@@ -500,7 +349,6 @@ int linkops_create(struct linkop *op, const struct rtlink_request *request)
     const struct rtlink_attrs *attrs = &request->link;
     const struct device_ops *ops = device_find_kind(attrs->kind);
     struct device dev, peer;
-    bool told = false;
     int error = create_checks(op, attrs, ops);
     if (!error) error = make_device(op, ops, attrs, &dev);
     if (!error && ops->paired) error = create_peer(op, request, ops, &peer);
@@ -513,7 +361,7 @@ int linkops_create(struct linkop *op, const struct rtlink_request *request)
     if (ops->paired) join(op, &dev, &peer);
     error = configure(op, &dev, attrs);
     if (!error && attrs->has & RTLINK_MASTER) {
-        error = step_master(op, &dev, attrs, &told);
+        error = linkops_check_master(op, attrs->master);
         if (error) undo_create(op, &dev);
     }
     return error;

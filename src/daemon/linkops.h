@@ -34,6 +34,16 @@ int linkops_set_mtu(struct linkop *op, struct device *dev, uint32_t mtu);
 int linkops_set_txqlen(struct linkop *op, struct device *dev, uint32_t txqlen);
 int linkops_rename(struct linkop *op, struct device *dev, const char *name);
 
+/* What creation and change share. */
+int linkops_refuse(struct linkop *op, int error,
+                   const char *text); /* returns `error`, with the text for people */
+int linkops_refuse_net_ns(struct linkop *op);
+int linkops_check_master(struct linkop *op, uint32_t master);
+/* The flags that ifi_flags and ifi_change ask for. */
+uint32_t linkops_wanted_flags(const struct device *dev, const struct rtlink_attrs *attrs);
+/* Lets user space set the state as far as it may. True when that changed it. Does not store. */
+bool linkops_set_operstate(struct device *dev, uint8_t wanted);
+
 /* How a link message shows the interface. *out points into *dev. */
 void linkops_describe(const struct linkserver *server, const struct device *dev, struct rtlink_info *out);
 

@@ -187,8 +187,7 @@ static bool kernel_knows(unsigned long request, struct ifreq *ifr)
 static bool kernel_has_name(const char *name)
 {
     struct ifreq ifr = { 0 };
-    if (strlen(name) >= sizeof ifr.ifr_name) return false;
-    memcpy(ifr.ifr_name, name, strlen(name));
+    if ((size_t)snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", name) >= sizeof ifr.ifr_name) return false;
     return kernel_knows(SIOCGIFINDEX, &ifr);
 }
 
@@ -217,14 +216,13 @@ static bool is_name(const char *name)
 static int pick_number(const struct linkserver *server, const char *pattern, const char *percent,
                        char out[DEVICE_NAME_SIZE])
 {
-    char name[DEVICE_NAME_SIZE + 16];
+    char name[2 * DEVICE_NAME_SIZE] = { 0 };
     if (percent[1] != 'd' || strchr(percent + 2, '%')) return -EINVAL;
     for (int number = 0; number < NUMBERS_MAX; number++) {
         snprintf(name, sizeof name, "%.*s%d%s", (int)(percent - pattern), pattern, number, percent + 2);
         if (strlen(name) >= DEVICE_NAME_SIZE) return -EINVAL;
         if (linktable_name_taken(server, name)) continue;
-        memset(out, 0, DEVICE_NAME_SIZE);
-        memcpy(out, name, strlen(name));
+        memcpy(out, name, DEVICE_NAME_SIZE);
         return 0;
     }
     return -ENFILE;
@@ -237,7 +235,7 @@ int linktable_pick_name(const struct linkserver *server, const char *pattern, ch
     if (percent) return pick_number(server, pattern, percent, out);
     if (linktable_name_taken(server, pattern)) return -EEXIST;
     memset(out, 0, DEVICE_NAME_SIZE);
-    memcpy(out, pattern, strlen(pattern));
+    snprintf(out, DEVICE_NAME_SIZE, "%s", pattern);
     return 0;
 }
 
