@@ -104,8 +104,9 @@ static struct sudo_call parse(int argc, char *argv[])
     return call;
 }
 
-/* argv of the real sudo with our variables in front of everything. Never freed: it is executed. */
-static char **with_variables(int argc, char *argv[])
+/* argv of the real sudo with our variables in front of everything. The strings set[] and the array are the
+ * caller's to free. */
+static char **with_variables(int argc, char *argv[], char *set[VARIABLES_MAX])
 {
     char **out = calloc((size_t)argc + VARIABLES_MAX + 1, sizeof(*out));
     int count = 0;
@@ -114,11 +115,29 @@ static char **with_variables(int argc, char *argv[])
     out[count++] = argv[0];
     for (int i = 0; i < VARIABLES_MAX; i++) {
         const char *value = getenv(variables[i]);
-        if (value && asprintf(&out[count], "%s=%s", variables[i], value) > 0) count++;
+        if (!value || asprintf(&set[i], "%s=%s", variables[i], value) < 0)
+            set[i] = NULL;
+        else
+            out[count++] = set[i];
     }
     for (int i = 1; i < argc; i++)
         out[count++] = argv[i];
     return out;
+}
+
+/* Runs sudo with our variables. Returns its exit status. */
+static int run_real(const char *sudo, int argc, char *argv[])
+{
+    char *set[VARIABLES_MAX];
+    char **full = with_variables(argc, argv, set);
+
+    if (!full) return EXIT_FAILURE;
+    full[0] = (char *)(uintptr_t)sudo;
+    int status = child_run(full, false);
+    for (int i = 0; i < VARIABLES_MAX; i++)
+        free(set[i]);
+    free(full);
+    return status;
 }
 
 /* ---- without sudo
@@ -183,11 +202,7 @@ static const char *why_refused(const char *sudo, const struct sudo_call *call)
 
 static int run_sudo(const char *sudo, const struct sudo_call *call, int argc, char *argv[])
 {
-    char **full = with_variables(argc, argv);
-
-    if (!full) return EXIT_FAILURE;
-    full[0] = (char *)(uintptr_t)sudo;
-    int status = child_run(full, false);
+    int status = run_real(sudo, argc, argv);
     const char *why = status == 1 ? why_refused(sudo, call) : NULL;
     if (!why) return status;
     if (needs_no_root(call, argc, argv)) {

@@ -52,7 +52,8 @@ int daemon_hello(struct instance *instance, int fds[2])
     int passed[2] = { -1, -1 };
     size_t size = 0;
 
-    /* The worker may die under the request, or the instance end: ask the next one, or see that there is none. */
+    /* The worker may die under the request, or the instance end: ask the next one, or see that there is
+     * none. */
     int error = -ECONNRESET;
     for (int tries = 0; tries < HELLO_TRIES && (error == -ECONNRESET || error == -EPIPE); tries++)
         error = ctl_call(instance->dir, CTL_HELLO, NULL, 0, -1, &hello, sizeof(hello), &size, passed, 2);

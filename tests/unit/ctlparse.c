@@ -1,4 +1,5 @@
-/* Unit tests of daemon/ctlparse.c: what passes as a request, and what each kind of damage is answered with. */
+/* Unit tests of daemon/ctlparse.c: what passes as a request, and what each kind of damage is answered
+ * with. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
