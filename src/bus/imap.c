@@ -99,13 +99,14 @@ uint32_t imap_walk_more(struct imap_walk *walk)
         if (walk->word == walk->word_end) {
             if (!walk->groups)
                 return SOCKET_NONE;
-            walk->word = (uint32_t)__builtin_ctz(walk->groups) * IMAP_GROUP_WORDS;
-            walk->word_end = walk->word + IMAP_GROUP_WORDS;
-            walk->groups &= walk->groups - 1;
+            uint32_t group = 31 - (uint32_t)__builtin_clz(walk->groups);
+            walk->word_end = group * IMAP_GROUP_WORDS;
+            walk->word = walk->word_end + IMAP_GROUP_WORDS;
+            walk->groups &= ~(1u << group);
         }
+        walk->word--;
         for (unsigned i = 0; i < walk->count; i++)
             walk->bits |= load_acquire(&walk->row[i][walk->word]);
-        walk->word++;
     }
     return imap_walk_next(walk);
 }

@@ -15,14 +15,15 @@ void imap_clear(struct imap *map, uint32_t row, uint32_t slot);
 enum { IMAP_ROWS_PER_FRAME = 4 };
 unsigned imap_rows_of_frame(uint32_t frame_id, uint32_t rows[IMAP_ROWS_PER_FRAME]);
 
-/* Walks the slots that have a bit in a row that the frame may interest: start, then call next until it gives SOCKET_NONE. */
+/* Walks the slots that have a bit in a row that the frame may interest: start, then call next until it gives SOCKET_NONE. From
+ * the highest down: slots are given out from the lowest up, so the newest socket is served first, as in Linux. */
 struct imap_walk {
     const atomic_u64 *row[IMAP_ROWS_PER_FRAME]; /* rows that have any bit */
     unsigned count;
     uint32_t groups; /* still to visit */
-    uint32_t word;   /* the next word of the current group */
+    uint32_t word;   /* the word that `bits` are of; goes down to */
     uint32_t word_end;
-    uint64_t bits; /* left of word - 1 */
+    uint64_t bits; /* left of it */
 };
 void imap_walk_start(struct imap_walk *walk, const struct imap *map, uint32_t frame_id);
 uint32_t imap_walk_more(struct imap_walk *walk); /* for imap_walk_next */
@@ -33,9 +34,9 @@ static inline uint32_t imap_walk_next(struct imap_walk *walk)
 
     if (!walk->bits)
         return walk->count ? imap_walk_more(walk) : SOCKET_NONE;
-    bit = (uint32_t)__builtin_ctzll(walk->bits);
-    walk->bits &= walk->bits - 1;
-    return (walk->word - 1) * 64 + bit;
+    bit = 63 - (uint32_t)__builtin_clzll(walk->bits);
+    walk->bits &= ~(1ull << bit);
+    return walk->word * 64 + bit;
 }
 
 #endif
