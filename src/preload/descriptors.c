@@ -13,7 +13,7 @@
 
 #define STREAM_FRAME 2060 /* CANXL_MTU */
 
-/* prefix: close dup fcntl fclose fdopen __close */
+/* prefix: _IO_ pidfd_ __ close dup fcntl fclose fdopen __close */
 
 EXPORT int close(int fd)
 {
@@ -83,6 +83,9 @@ EXPORT int dup2(int fd, int to)
     return copy;
 }
 
+int __dup2(int fd, int to);
+EXPORT int __dup2(int fd, int to) { return dup2(fd, to); }
+
 EXPORT int dup3(int fd, int to, int flags)
 {
     uint32_t entry = fdtab_get(fd);
@@ -115,6 +118,8 @@ EXPORT int fcntl(int fd, int command, ...)
         real_resolve();
     return followed(fd, command, argument, real.fcntl(fd, command, argument));
 }
+
+int __fcntl(int fd, int command, ...) __attribute__((alias("fcntl"), visibility("default")));
 
 EXPORT int fcntl64(int fd, int command, ...)
 {
@@ -198,3 +203,8 @@ EXPORT int fclose(FILE *file)
         fds_closed(entry);
     return result;
 }
+
+FILE *_IO_fdopen(int fd, const char *mode);
+EXPORT FILE *_IO_fdopen(int fd, const char *mode) { return fdopen(fd, mode); }
+int _IO_fclose(FILE *file);
+EXPORT int _IO_fclose(FILE *file) { return fclose(file); }

@@ -420,12 +420,26 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
 
 /* ---- fortified variants and aliases ---- */
 
+ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags);
+ssize_t pwritev64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags);
 ssize_t __read(int fd, void *buf, size_t size);
 ssize_t __write(int fd, const void *buf, size_t size);
 ssize_t __send(int fd, const void *buf, size_t size, int flags);
 ssize_t __read_chk(int fd, void *buf, size_t size, size_t room);
 ssize_t __recv_chk(int fd, void *buf, size_t size, size_t room, int flags);
 ssize_t __recvfrom_chk(int fd, void *buf, size_t size, size_t room, int flags, struct sockaddr *name, socklen_t *name_size);
+
+#if __SIZEOF_LONG__ == 8
+EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags)
+{
+    return preadv2(fd, iov, count, offset, flags);
+}
+
+EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags)
+{
+    return pwritev2(fd, iov, count, offset, flags);
+}
+#endif
 
 EXPORT ssize_t __read(int fd, void *buf, size_t size) { return read(fd, buf, size); }
 EXPORT ssize_t __write(int fd, const void *buf, size_t size) { return write(fd, buf, size); }
