@@ -107,13 +107,14 @@ static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
         frame = &trimmed;
     }
     for (uint32_t i = 0; i < copies; i++) {
+        uint32_t gen = load_relaxed(&slot->gen);
         bool queued = ring_push(d->bus, number, frame, &d->meta) == 0;
-        if (likely(queued) && wake_notify(d->bus, number, d->frame->token_fd) != -ECONNREFUSED)
+        if (likely(queued) && wake_notify(d->bus, number, d->frame->token_fd, &gen) != -ECONNREFUSED)
             continue;
         if (!queued && (load_relaxed(&ring->drops) % DEAD_PROBE_EVERY != 1 ||
-                        wake_alive(d->bus, number, load_relaxed(&slot->gen))))
+                        wake_probe(d->bus, number, gen) != WAKE_DEAD))
             continue;
-        slot_end(d->bus, number, load_relaxed(&slot->gen));
+        slot_end(d->bus, number, gen);
         return;
     }
 }

@@ -59,7 +59,7 @@ void errqueue_push(const struct bus *bus, uint32_t number, int fd, const struct 
         add_relaxed(&slot->errqueue_charge, frame_charge(item->size));
     slot_unlock(slot);
     if (queued)
-        wake_notify(bus, number, fd);
+        wake_notify(bus, number, fd, NULL);
 }
 
 /* Nothing read here is trusted: sizes are clamped, and a queue that makes no sense is emptied. */

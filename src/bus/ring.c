@@ -184,7 +184,7 @@ static bool owner_alive(const struct bus *bus, uint32_t owner)
 {
     if (owner >= SOCKETS_MAX)
         return owner == RING_OWNER_DAEMON;
-    return wake_alive(bus, owner, load_acquire(&bus->data->slot[owner].gen));
+    return wake_probe(bus, owner, load_acquire(&bus->data->slot[owner].gen)) != WAKE_DEAD;
 }
 
 /* The writer of ticket `tail` has claimed it and not finished, and there is more behind it. Waits a little, then

@@ -257,7 +257,7 @@ void slot_link_down(const struct bus *bus, uint32_t index, uint32_t ifindex, boo
             slot_unlock(slot);
         }
         store_seq(&slot->error, gone ? ENODEV : ENETDOWN);
-        wake_notify(bus, number, fd);
+        wake_notify(bus, number, fd, NULL);
     }
 }
 
@@ -306,11 +306,14 @@ static void empty_ring(const struct bus *bus, uint32_t number)
     store_seq(&bus->data->ring[number].armed, ((load_relaxed(&bus->data->ring[number].armed) & ~3u) + 4) | WAKE_ARMED);
 }
 
-void slot_open(const struct bus *bus, uint32_t number)
+int slot_open(const struct bus *bus, uint32_t number, uint32_t gen)
 {
     struct bus_slot *slot = slot_at(bus, number);
     static const struct can_filter everything = { 0, 0 };
 
+    /* Our name is bound by now: from here on nobody takes the slot for dead. */
+    if (load_seq(&bus->data->life[number]) != life_make(gen, SLOT_CLAIMED))
+        return -ESTALE;
     store_relaxed(&slot->rx_flags, 0);
     store_relaxed(&slot->bound, 0);
     store_relaxed(&slot->ifindex, 0);
@@ -334,7 +337,7 @@ void slot_open(const struct bus *bus, uint32_t number)
     reset_options(slot);
     empty_ring(bus, number);
     replace_filters(bus, number, &everything, 1);
-    store_seq(&bus->data->life[number], life_make(load_relaxed(&slot->gen), SLOT_OPEN));
+    return cas32(&bus->data->life[number], life_make(gen, SLOT_CLAIMED), life_make(gen, SLOT_OPEN)) ? 0 : -ESTALE;
 }
 
 /* ENDING(gen) -> FREE(gen). */
@@ -362,6 +365,13 @@ void slot_end(const struct bus *bus, uint32_t number, uint32_t gen)
         finish(bus, number, gen);
 }
 
+/* The daemon sees every name, so a socket without one is as good as dead. */
+static bool looks_dead(const struct bus *bus, uint32_t number, uint32_t gen)
+{
+    enum wake_life life = wake_probe(bus, number, gen);
+    return life == WAKE_DEAD || life == WAKE_NAMELESS;
+}
+
 unsigned slot_sweep(const struct bus *bus, uint32_t *stale)
 {
     uint32_t high = load_acquire(&bus->data->slots_high);
@@ -373,7 +383,7 @@ unsigned slot_sweep(const struct bus *bus, uint32_t *stale)
 
         stale[number] = life;
         if (life_state(life) == SLOT_FREE || (life_state(life) != SLOT_OPEN && !unchanged) ||
-            (life_state(life) != SLOT_ENDING && wake_alive(bus, number, gen)))
+            (life_state(life) != SLOT_ENDING && !looks_dead(bus, number, gen)))
             continue;
         if (life_state(life) == SLOT_ENDING)
             finish(bus, number, gen);

@@ -7,8 +7,9 @@
 /* Claims a free slot. Returns its number, or -ENFILE. *gen is its new generation. */
 int slot_claim(const struct bus *bus, uint32_t *gen);
 
-/* CLAIMED -> OPEN once the token address is bound: resets options to their defaults and empties the ring. */
-void slot_open(const struct bus *bus, uint32_t slot);
+/* CLAIMED(gen) -> OPEN once the token address is bound: resets options to their defaults and empties the ring. Returns 0, or
+ * -ESTALE when the claim took so long that the slot was given to somebody else. */
+int slot_open(const struct bus *bus, uint32_t slot, uint32_t gen);
 
 /* Ends slot.gen, whatever state it is in: leaves every interest map, frees it, removes its name. Safe to call twice, by
  * anyone who knows it is dead, and when another process does the same. */

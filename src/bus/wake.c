@@ -49,43 +49,55 @@ int wake_address(const struct bus *bus, uint32_t slot, uint32_t gen, struct sock
     return (int)(at - (char *)out);
 }
 
-static int send_token(const struct bus *bus, uint32_t slot, int fd)
+static int send_token(const struct bus *bus, uint32_t slot, uint32_t gen, int fd)
 {
     struct sockaddr_un address;
-    int size = wake_address(bus, slot, load_acquire(&bus->data->slot[slot].gen), &address);
-    long sent;
+    int size = wake_address(bus, slot, gen, &address);
 
     if (size < 0)
         return size;
-    sent = sys_call(SYS_sendto, fd, "w", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &address, size);
-    return sent == -ECONNREFUSED || sent == -ENOENT ? -ECONNREFUSED : 0; /* a full queue holds tokens enough */
+    return (int)sys_call(SYS_sendto, fd, "w", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &address, size);
 }
 
 /* SENDING word that this process met last, per receiver: only a hint when to step in. */
 static atomic_u32 last_sending[SOCKETS_MAX];
 
-int wake_notify(const struct bus *bus, uint32_t slot, int fd)
+/* Takes over the duty to send: the SENDING word, or 0 when it is not ours. */
+static uint32_t take_duty(atomic_u32 *armed, uint32_t slot)
 {
-    atomic_u32 *armed = &bus->data->ring[slot].armed;
     uint32_t word = load_seq(armed), sending = (word & ~3u) | WAKE_SENDING;
-    int result;
 
     if (likely((word & 3) == WAKE_SENT))
         return 0;
-    if ((word & 3) == WAKE_ARMED && !cas32(armed, word, sending))
-        return 0; /* somebody else sends */
-    if (word == sending && load_relaxed(&last_sending[slot]) != word) {
-        store_relaxed(&last_sending[slot], word);
-        return 0;
-    }
-    result = send_token(bus, slot, fd);
-    cas32(armed, sending, (sending & ~3u) | WAKE_SENT);
-    return result;
+    if ((word & 3) == WAKE_ARMED)
+        return cas32(armed, word, sending) ? sending : 0; /* else somebody else sends */
+    if (load_relaxed(&last_sending[slot]) == word)
+        return sending; /* its sender died or is stopped */
+    store_relaxed(&last_sending[slot], word);
+    return 0;
 }
 
-bool wake_readable(const struct bus *bus, uint32_t slot)
+int wake_notify(const struct bus *bus, uint32_t slot, int fd, uint32_t *gen)
 {
-    return load_seq(&bus->data->slot[slot].error) || !ring_empty(bus, slot);
+    atomic_u32 *armed = &bus->data->ring[slot].armed, *current = &bus->data->slot[slot].gen;
+    uint32_t sending, addressed;
+    int result;
+
+    while (unlikely((sending = take_duty(armed, slot)) != 0)) {
+        addressed = load_acquire(current);
+        result = send_token(bus, slot, addressed, fd);
+        if (likely(result != -ECONNREFUSED)) {
+            cas32(armed, sending, (sending & ~3u) | WAKE_SENT); /* sent, or a full queue holds tokens enough */
+            return 0;
+        }
+        cas32(armed, sending, (sending & ~3u) | WAKE_ARMED); /* if the slot has a new owner, he is still to be told */
+        if (addressed != load_seq(current))
+            continue;
+        if (gen)
+            *gen = addressed;
+        return -ECONNREFUSED;
+    }
+    return 0;
 }
 
 bool wake_pending(const struct bus *bus, uint32_t slot) { return wake_readable(bus, slot) || !errqueue_empty(bus, slot); }
@@ -107,7 +119,7 @@ static bool settle(const struct bus *bus, uint32_t slot, int fd, bool (*is_pendi
     if (!is_pending(bus, slot))
         return true;
     if (cas32(armed, fresh, (fresh & ~3u) | WAKE_SENDING)) {
-        send_token(bus, slot, fd);
+        send_token(bus, slot, load_acquire(&bus->data->slot[slot].gen), fd);
         cas32(armed, (fresh & ~3u) | WAKE_SENDING, (fresh & ~3u) | WAKE_SENT);
     }
     return false;
@@ -125,18 +137,22 @@ void wake_rearm(const struct bus *bus, uint32_t slot)
         cas32(armed, word, ((word & ~3u) + 4) | WAKE_ARMED);
 }
 
-bool wake_alive(const struct bus *bus, uint32_t slot, uint32_t gen)
+enum wake_life wake_probe(const struct bus *bus, uint32_t slot, uint32_t gen)
 {
     struct sockaddr_un address;
     int size = wake_address(bus, slot, gen, &address);
     long fd, result;
 
     if (size < 0)
-        return true;
+        return WAKE_UNKNOWN;
     fd = sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return true; /* cannot tell: never call a living socket dead */
+        return WAKE_UNKNOWN;
     result = sys_call(SYS_connect, fd, &address, size);
     sys_call(SYS_close, fd);
-    return result != -ECONNREFUSED && result != -ENOENT;
+    switch (result) {
+    case -ECONNREFUSED: return WAKE_DEAD;
+    case -ENOENT: return WAKE_NAMELESS;
+    default: return WAKE_ALIVE;
+    }
 }

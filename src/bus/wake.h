@@ -14,8 +14,8 @@ enum { WAKE_SENT, WAKE_ARMED, WAKE_SENDING };
 int wake_address(const struct bus *bus, uint32_t slot, uint32_t gen, struct sockaddr_un *out);
 
 /* After publishing something to `slot`: sends the token if the reader armed. `fd`: any datagram socket of the caller.
- * Returns 0, or -ECONNREFUSED when nobody holds that socket any more. Never blocks. */
-int wake_notify(const struct bus *bus, uint32_t slot, int fd);
+ * Returns 0, or -ECONNREFUSED when nobody holds that socket any more, whose generation is then in *gen (unless gen is NULL). Never blocks. */
+int wake_notify(const struct bus *bus, uint32_t slot, int fd, uint32_t *gen);
 
 /* Reader, ring looks empty: takes tokens off `fd` (the socket itself), arms, and looks again.
  * Returns true when there is nothing to report, and the next event will send a token. */
@@ -33,7 +33,9 @@ bool wake_pending(const struct bus *bus, uint32_t slot);
 /* True when it has something to read: a record or an error. */
 bool wake_readable(const struct bus *bus, uint32_t slot);
 
-/* True while any process holds the socket slot.gen open. Needs no fd of its own. */
-bool wake_alive(const struct bus *bus, uint32_t slot, uint32_t gen);
+/* Does any process hold the socket slot.gen open? Needs no fd of its own. NAMELESS: its name is not there - never was, is gone, or
+ * cannot be seen from here (chroot). UNKNOWN: could not ask. */
+enum wake_life { WAKE_ALIVE, WAKE_DEAD, WAKE_NAMELESS, WAKE_UNKNOWN };
+enum wake_life wake_probe(const struct bus *bus, uint32_t slot, uint32_t gen);
 
 #endif

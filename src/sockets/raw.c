@@ -48,34 +48,43 @@ static int take_name(const struct bus *bus, uint32_t slot, uint32_t gen, int fd)
     return (int)error;
 }
 
+static int open_slot(const struct bus *bus, int flags)
+{
+    uint32_t gen;
+    int slot = slot_claim(bus, &gen), error;
+    long fd;
+
+    if (slot < 0)
+        return slot;
+    fd = sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | flags, 0);
+    error = fd < 0 ? (int)fd : take_name(bus, (uint32_t)slot, gen, (int)fd);
+    if (!error)
+        error = slot_open(bus, (uint32_t)slot, gen);
+    if (!error)
+        return (int)fd;
+    if (fd >= 0)
+        sys_call(SYS_close, fd);
+    slot_end(bus, (uint32_t)slot, gen);
+    return error == -ENOENT ? -ENOBUFS : error; /* ENOENT: the instance is being removed */
+}
+
 int raw_socket(const struct bus *bus, int type, int protocol)
 {
-    int error = check_type(type, protocol), slot;
-    uint32_t gen;
-    long fd;
+    int error = check_type(type, protocol), fd;
 
     if (error)
         return error;
-    slot = slot_claim(bus, &gen);
-    if (slot < 0)
-        return slot;
-    fd = sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | (type & (SOCK_CLOEXEC | SOCK_NONBLOCK)), 0);
-    error = fd < 0 ? (int)fd : take_name(bus, (uint32_t)slot, gen, (int)fd);
-    if (error) {
-        if (fd >= 0)
-            sys_call(SYS_close, fd);
-        slot_end(bus, (uint32_t)slot, gen);
-        return error == -ENOENT ? -ENOBUFS : error; /* ENOENT: the instance is being removed */
-    }
-    slot_open(bus, (uint32_t)slot);
-    return (int)fd;
+    do
+        fd = open_slot(bus, type & (SOCK_CLOEXEC | SOCK_NONBLOCK));
+    while (fd == -ESTALE); /* we were stopped for seconds; the next claim is fresh */
+    return fd;
 }
 
 void raw_closed(const struct bus *bus, uint32_t slot)
 {
     uint32_t gen = load_acquire(&bus->data->slot[slot].gen);
 
-    if (!wake_alive(bus, slot, gen))
+    if (wake_probe(bus, slot, gen) == WAKE_DEAD)
         slot_end(bus, slot, gen);
 }
 
@@ -159,7 +168,7 @@ static int bind_to_link(const struct bus *bus, uint32_t number, int fd, uint32_t
         slot_link_down(bus, index, ifindex, true, fd);
     else if (!(load_acquire(&bus->control->links[index].state) & LINK_UP)) {
         store_seq(&slot->error, ENETDOWN);
-        wake_notify(bus, number, fd);
+        wake_notify(bus, number, fd, NULL);
     }
     return 0;
 }
