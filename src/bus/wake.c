@@ -100,6 +100,11 @@ int wake_notify(const struct bus *bus, uint32_t slot, int fd, uint32_t *gen)
     return 0;
 }
 
+bool wake_readable(const struct bus *bus, uint32_t slot)
+{
+    return load_seq(&bus->data->slot[slot].error) || !ring_empty(bus, slot);
+}
+
 bool wake_pending(const struct bus *bus, uint32_t slot) { return wake_readable(bus, slot) || !errqueue_empty(bus, slot); }
 
 static bool settle(const struct bus *bus, uint32_t slot, int fd, bool (*is_pending)(const struct bus *, uint32_t))
