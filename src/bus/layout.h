@@ -100,15 +100,17 @@ struct bus_counters {
 };
 
 /* Interest map: which socket slots may want a frame of an interface. A row is a bit per slot and a head word:
- * bits 0-31 of the head say which groups of 256 slots have a bit set, bits 32-63 count every set, so that a clear that
- * races with a set fails (imap.c). A map only narrows the search: the exact filter decides. */
+ * bits 0-31 of the head say which groups of slots have a bit set, bits 32-63 count every set, so that a clear that races with
+ * a set fails (imap.c). A map only narrows the search: the exact filter decides. */
 #define IMAP_STD_ROWS 2048u
 #define IMAP_EXT_ROWS 256u
 enum { IMAP_ROW_ALL, IMAP_ROW_MASKED, IMAP_ROW_INVERTED, IMAP_ROW_ERROR, IMAP_ROW_STD };
 #define IMAP_ROW_EXT (IMAP_ROW_STD + IMAP_STD_ROWS)
 #define IMAP_ROWS (IMAP_ROW_EXT + IMAP_EXT_ROWS)
 #define IMAP_WORDS (SOCKETS_MAX / 64)
-#define IMAP_GROUP_WORDS 4u /* 64-bit words under one bit of the head */
+/* Slots are given out from the lowest up, so the first groups are small: 16 of one word, then 16 of seven. */
+#define IMAP_SMALL_GROUPS 16u
+#define IMAP_LARGE_WORDS 7u
 
 struct imap {
     _Alignas(64) atomic_u64 head[IMAP_ROWS];
@@ -150,6 +152,7 @@ enum {
     RX_XL = 8,        /* CAN_RAW_XL_FRAMES */
     RX_JOIN = 16,     /* CAN_RAW_JOIN_FILTERS */
     RX_TIME = 32,     /* some time stamp option is on */
+    RX_ALL = 128,     /* its filter is the default: every frame but error frames */
     RX_BPF = 64,      /* SO_ATTACH_FILTER program present */
 };
 
@@ -206,7 +209,7 @@ struct bus_slot {
 /* SO_ATTACH_FILTER: two programs, of which `current` (version << 1 | which) counts. Writer: a process that shares the socket, under
  * slot.lock; it fills the other one, then publishes it with current. Senders run it in place (can/cbpf.h trusts nothing) and
  * run it again when current changed meanwhile. Touched only while RX_BPF is set. */
-#define PROGRAM_MAX 512u /* instructions */
+#define PROGRAM_MAX 1024u /* instructions */
 struct slot_program {
     _Alignas(64) atomic_u32 current;
     atomic_u32 count[2];
@@ -244,6 +247,6 @@ _Static_assert(sizeof(struct ring_record) == 128, "two cache lines a record");
 _Static_assert(offsetof(struct ring_record, data) == 40, "record header");
 _Static_assert(offsetof(struct bus_slot, error) == 64, "a sender touches one line of a slot");
 _Static_assert(sizeof(struct bus_slot) % 64 == 0, "slots do not share lines");
-_Static_assert(SOCKETS_MAX / 32 == IMAP_GROUP_WORDS * 64, "32 groups cover every slot");
+_Static_assert(IMAP_SMALL_GROUPS + (32 - IMAP_SMALL_GROUPS) * IMAP_LARGE_WORDS == IMAP_WORDS, "32 groups cover every slot");
 
 #endif

@@ -8,6 +8,7 @@
 #include "sockets/nlfd.h"
 #include "sockets/process.h"
 #include "sockets/raw.h"
+#include "sockets/txstamp.h"
 #include "sockets/usermem.h"
 #include <linux/can.h>
 #include <limits.h>
@@ -35,14 +36,23 @@ static ssize_t netlink_read(int fd, uint32_t entry, void *buf, size_t size, int 
     return result;
 }
 
-static ssize_t error_queue(int flags) { return flags & MSG_ERRQUEUE ? -EAGAIN : 0; }
+/* One frame, or one message of the error queue. */
+static ssize_t raw_or_error(int fd, uint32_t entry, struct raw_receive *message, int flags)
+{
+    if (flags & MSG_ERRQUEUE)
+        return txstamp_receive(bus(), fd_number(entry), message);
+    return raw_receive(bus(), fd_number(entry), fd, message, flags);
+}
 
 static ssize_t our_read(int fd, uint32_t entry, void *buf, size_t size, int flags)
 {
+    struct iovec iov = { buf, size };
+    struct raw_receive message = { .iov = &iov, .iov_count = 1 };
+
     if (!is_raw(entry))
         return netlink_read(fd, entry, buf, size, flags, NULL, NULL);
-    if (flags & MSG_ERRQUEUE)
-        return error_queue(flags);
+    if (unlikely(flags & MSG_ERRQUEUE))
+        return raw_or_error(fd, entry, &message, flags);
     return raw_read(bus(), fd_number(entry), fd, buf, size, flags);
 }
 
@@ -58,9 +68,7 @@ static ssize_t our_recvfrom(int fd, uint32_t entry, void *buf, size_t size, int 
         return our_read(fd, entry, buf, size, flags);
     if (!is_raw(entry))
         return netlink_read(fd, entry, buf, size, flags, name, name_size);
-    result = error_queue(flags);
-    if (!result)
-        result = raw_receive(bus(), fd_number(entry), fd, &message, flags);
+    result = raw_or_error(fd, entry, &message, flags);
     if (result < 0)
         return result;
     if (usermem_read(&room, name_size, sizeof(room)))
@@ -96,10 +104,8 @@ static ssize_t receive_into(int fd, uint32_t entry, struct msghdr *user, const s
         .control = msg->msg_control,
         .control_size = msg->msg_controllen,
     };
-    ssize_t result = error_queue(flags);
+    ssize_t result = raw_or_error(fd, entry, &message, flags);
 
-    if (!result)
-        result = raw_receive(bus(), fd_number(entry), fd, &message, flags);
     if (result < 0)
         return result;
     if (msg->msg_name)

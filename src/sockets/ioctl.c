@@ -15,6 +15,7 @@
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 #define ARPHRD_CAN_ 280
 
@@ -194,6 +195,14 @@ bool ioctl_is_interface(unsigned long number)
 
 /* ---- on a CAN socket ---- */
 
+static uint64_t now_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 /* SIOCGSTAMP in its two widths and two units. */
 static int get_stamp(const struct bus *bus, uint32_t number, unsigned long request, void *user)
 {
@@ -205,8 +214,11 @@ static int get_stamp(const struct bus *bus, uint32_t number, unsigned long reque
         store_seq(&slot->stamp_on, 1);
         slot_update_rx_flags(bus, number);
     }
-    if (!stamp)
+    if (!stamp && !load_relaxed(&slot->rx_frames))
         return -ENOENT;
+    if (!stamp)
+        stamp = now_ns(); /* a frame was read, but not stamped: now, from now on */
+    store_relaxed(&slot->stamp_ns, stamp);
     value[0] = (long)(stamp / 1000000000u);
     value[1] = (long)(stamp % 1000000000u) / (request == SIOCGSTAMP ? 1000 : 1);
     return usermem_write(user, value, sizeof(value));

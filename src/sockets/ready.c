@@ -1,6 +1,7 @@
 /* sockets/ready.c - which sockets this process holds open: a bit per slot, and one descriptor for each. Bits of sockets
  * that were closed are dropped when they are met. */
 #include "sockets/ready.h"
+#include "bus/errqueue.h"
 #include "bus/ring.h"
 #include "bus/wake.h"
 #include "sockets/fdtab.h"
@@ -31,29 +32,37 @@ void ready_track(uint32_t slot, int fd)
 
 void ready_want_edges(uint32_t slot) { set(wants_edges, slot); }
 
+static bool is_armed(const struct bus *bus, uint32_t slot) { return (load_seq(&bus->data->ring[slot].armed) & 3) == WAKE_ARMED; }
+
 void ready_settle(const struct bus *bus, uint32_t slot, int fd)
 {
-    if ((load_seq(&bus->data->ring[slot].armed) & 3) != WAKE_ARMED && !wake_pending(bus, slot))
-        wake_settle(bus, slot, fd);
+    if (!is_armed(bus, slot)) {
+        if (!wake_pending(bus, slot))
+            wake_settle(bus, slot, fd);
+    } else if (unlikely(!errqueue_empty(bus, slot))) {
+        wake_notify(bus, slot, fd, NULL); /* a reader that went to sleep took the token of the error queue */
+    }
 }
 
 static void settle_tracked(const struct bus *bus, uint32_t slot)
 {
     int fd;
 
-    if ((load_seq(&bus->data->ring[slot].armed) & 3) == WAKE_ARMED && !has(rearmed, slot))
+    if (is_armed(bus, slot) && !has(rearmed, slot) && errqueue_empty(bus, slot))
         return;
     fd = load_relaxed(&fd_of[slot]);
     if (fdtab_get(fd) != fd_entry(FD_RAW, slot))
         fd = fdtab_find(fd_entry(FD_RAW, slot));
-    if (fd < 0)
+    if (fd < 0) {
         clear(tracked, slot);
-    else if (!wake_pending(bus, slot)) {
+    } else if (!wake_pending(bus, slot)) {
         clear(rearmed, slot);
         wake_settle(bus, slot, fd);
     } else if (has(wants_edges, slot)) {
         set(rearmed, slot);
         wake_rearm(bus, slot);
+    } else {
+        ready_settle(bus, slot, fd);
     }
 }
 
@@ -74,6 +83,8 @@ short ready_mask(const struct bus *bus, uint32_t slot)
         mask |= POLLIN | POLLRDNORM;
     if (load_acquire(&bus->data->slot[slot].error))
         mask |= POLLERR;
+    if (unlikely(!errqueue_empty(bus, slot)))
+        mask |= load_relaxed(&bus->data->slot[slot].option[OPT_SELECT_ERR_QUEUE]) ? POLLERR | POLLPRI : POLLERR;
     return mask;
 }
 

@@ -2,88 +2,37 @@
  *
  * A pending error comes first, once; then the oldest frame; then waiting. What the frame came with (flags, sender's address, time
  * stamps, drop count, mark) is made from its record and from the options as they are now (spec C.5, A.6). */
+/* prefix: raw_ */
+
 #include "sockets/raw.h"
 #include "base/sys.h"
+#include "bus/errqueue.h"
 #include "bus/ring.h"
 #include "bus/wake.h"
 #include "can/frame.h"
 #include "sockets/door.h"
+#include "sockets/message.h"
 #include "sockets/usermem.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/can.h>
-#include <linux/net_tstamp.h>
 #include <string.h>
 #include <time.h>
 
 #define ADDRESS_SIZE 8
 #define YIELDS 2 /* looks before going to sleep: a factor of 30 when receivers outnumber processors */
 
-enum { CMSG_TIMESTAMP = 29, CMSG_TIMESTAMPNS = 35, CMSG_MARK = 36, CMSG_TIMESTAMPING = 37, CMSG_RXQ_OVFL = 40,
-       CMSG_TIMESTAMP_NEW = 63, CMSG_TIMESTAMPNS_NEW = 64, CMSG_TIMESTAMPING_NEW = 65 };
-
-/* ---- control messages ---- */
-
-struct cmsg_writer {
-    struct raw_receive *message;
-    size_t used;
-};
-
-static int put_cmsg(struct cmsg_writer *control, int type, const void *data, size_t size)
-{
-    struct cmsghdr head = { .cmsg_len = CMSG_LEN(size), .cmsg_level = SOL_SOCKET, .cmsg_type = type };
-    size_t room = control->message->control_size - control->used;
-    uint8_t *at = (uint8_t *)control->message->control + control->used;
-
-    if (!control->message->control || room < sizeof(head)) {
-        control->message->flags |= MSG_CTRUNC;
-        return 0;
-    }
-    if (room < head.cmsg_len) {
-        control->message->flags |= MSG_CTRUNC;
-        head.cmsg_len = room;
-    }
-    if (usermem_write(at, &head, sizeof(head)) || usermem_write(at + CMSG_LEN(0), data, head.cmsg_len - CMSG_LEN(0)))
-        return -EFAULT;
-    control->used += CMSG_SPACE(size) < room ? CMSG_SPACE(size) : room;
-    return 0;
-}
-
-static int put_timestamp(struct cmsg_writer *control, uint32_t option, uint64_t time_ns)
-{
-    struct { int64_t s, fraction; } wide = { (int64_t)(time_ns / 1000000000u), (int64_t)(time_ns % 1000000000u) };
-    struct { long s, fraction; } native;
-
-    if (option == CMSG_TIMESTAMP || option == CMSG_TIMESTAMP_NEW)
-        wide.fraction /= 1000;
-    native.s = (long)wide.s;
-    native.fraction = (long)wide.fraction;
-    if (option == CMSG_TIMESTAMP || option == CMSG_TIMESTAMPNS)
-        return put_cmsg(control, (int)option, &native, sizeof(native));
-    return put_cmsg(control, (int)option, &wide, sizeof(wide));
-}
-
-/* struct scm_timestamping: software, nothing, hardware. */
-static int put_timestamping(struct cmsg_writer *control, uint64_t time_ns)
-{
-    struct { long s, ns; } stamps[3] = { { (long)(time_ns / 1000000000u), (long)(time_ns % 1000000000u) } };
-    return put_cmsg(control, CMSG_TIMESTAMPING, stamps, sizeof(stamps));
-}
+enum { CMSG_MARK = 36, CMSG_RXQ_OVFL = 40 };
 
 static int put_control(const struct bus_slot *slot, const struct ring_item *item, struct raw_receive *message)
 {
-    struct cmsg_writer control = { message, 0 };
-    uint32_t stamp = load_relaxed(&slot->option[OPT_TIMESTAMP]), stamping = load_relaxed(&slot->option[OPT_TIMESTAMPING]);
-    int error = 0;
+    struct message_control control = { message, 0 };
+    int error = message_put_times(&control, slot, item->time_ns);
 
-    if (stamp)
-        error = put_timestamp(&control, stamp, item->time_ns);
-    if (!error && (stamping & SOF_TIMESTAMPING_SOFTWARE))
-        error = put_timestamping(&control, item->time_ns);
     if (!error && load_relaxed(&slot->option[OPT_RXQ_OVFL]) && item->drops)
-        error = put_cmsg(&control, CMSG_RXQ_OVFL, &item->drops, sizeof(item->drops));
+        error = message_put(&control, SOL_SOCKET, CMSG_RXQ_OVFL, &item->drops, sizeof(item->drops));
     if (!error && load_relaxed(&slot->option[OPT_RCVMARK]))
-        error = put_cmsg(&control, CMSG_MARK, &item->mark, sizeof(item->mark));
+        error = message_put(&control, SOL_SOCKET, CMSG_MARK, &item->mark, sizeof(item->mark));
     message->control_size = control.used;
     return error;
 }
@@ -119,15 +68,17 @@ static int wait_for_frame(const struct bus *bus, uint32_t number, int fd, int fl
     bool armed = (load_seq(&bus->data->ring[number].armed) & 3) == WAKE_ARMED;
 
     if (is_nonblocking(fd, flags)) {
-        if (armed && !wake_pending(bus, number) && round == 0)
+        if (armed && !wake_readable(bus, number) && round == 0)
             return -EAGAIN;
+        if (unlikely(!errqueue_empty(bus, number)) && !wake_readable(bus, number))
+            return -EAGAIN; /* the token is the error queue's, and stays */
         return wake_settle(bus, number, fd) ? -EAGAIN : 0;
     }
     if (round < YIELDS) {
         sys_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
         return 0;
     }
-    if (armed && round == YIELDS ? wake_pending(bus, number) : !wake_settle(bus, number, fd))
+    if (armed && round == YIELDS ? wake_readable(bus, number) : !wake_settle_reader(bus, number, fd))
         return 0;
     return sleep_on(&bus->data->slot[number], fd);
 }
@@ -162,25 +113,10 @@ static int take_frame(const struct bus *bus, uint32_t number, int fd, int flags,
         after_taking(bus, number, fd, round > YIELDS);
     if (error)
         return error;
-    if (load_relaxed(&slot->rx_flags) & RX_TIME) {
-        if (!item->time_ns)
-            item->time_ns = now_ns();
-        store_relaxed(&slot->stamp_ns, item->time_ns);
-    }
+    if (load_relaxed(&slot->rx_flags) & RX_TIME)
+        store_relaxed(&slot->stamp_ns, item->time_ns ? item->time_ns : now_ns());
     if (!(flags & MSG_PEEK))
         store_relaxed(&slot->rx_frames, load_relaxed(&slot->rx_frames) + 1);
-    return 0;
-}
-
-static int scatter(const struct iovec *iov, size_t count, const uint8_t *from, size_t size)
-{
-    for (size_t i = 0; i < count && size; i++) {
-        size_t part = iov[i].iov_len < size ? iov[i].iov_len : size;
-        if (usermem_write(iov[i].iov_base, from, part))
-            return -EFAULT;
-        from += part;
-        size -= part;
-    }
     return 0;
 }
 
@@ -205,24 +141,20 @@ ssize_t raw_receive(const struct bus *bus, uint32_t number, int fd, struct raw_r
     struct bus_slot *slot = &bus->data->slot[number];
     struct sockaddr_can address = { .can_family = AF_CAN };
     struct ring_item item;
-    size_t room = 0, size;
+    ssize_t size;
     int error = take_frame(bus, number, fd, flags, &item);
 
     if (error)
         return error;
-    for (size_t i = 0; i < message->iov_count; i++)
-        room += message->iov[i].iov_len;
-    size = item.size < room ? item.size : room;
-    message->flags = flags_of(slot, number, &item) | (size < item.size ? MSG_TRUNC : 0);
-    error = scatter(message->iov, message->iov_count, item.frame, size);
-    if (!error)
-        error = put_control(slot, &item, message);
+    message->flags = flags_of(slot, number, &item);
+    size = message_put_data(message, item.frame, item.size);
+    error = size < 0 ? (int)size : put_control(slot, &item, message);
     if (!error && message->name) {
         address.can_ifindex = (int)item.ifindex;
         error = usermem_write(message->name, &address, message->name_size < ADDRESS_SIZE ? message->name_size : ADDRESS_SIZE);
         message->name_size = ADDRESS_SIZE;
     }
-    return error ? error : (ssize_t)size;
+    return error ? error : size;
 }
 
 ssize_t raw_read(const struct bus *bus, uint32_t number, int fd, void *user_buffer, size_t size, int flags)

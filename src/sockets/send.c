@@ -2,6 +2,8 @@
  *
  * The order matters to programs that provoke several errors at once: length, address, device, pending error, memory, frame
  * kind, control messages, size, device type, device state (spec B.2). The frame is copied once and then only the copy counts. */
+/* prefix: raw_ */
+
 #include "sockets/raw.h"
 #include "base/sys.h"
 #include "bus/links.h"
@@ -9,9 +11,9 @@
 #include "can/frame.h"
 #include "sockets/process.h"
 #include "sockets/options.h"
+#include "sockets/txstamp.h"
 #include "sockets/usermem.h"
 #include <errno.h>
-#include <linux/net_tstamp.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -76,7 +78,7 @@ static int check_kind(const struct bus_slot *slot, const struct target *target, 
 /* ---- control messages ---- */
 
 /* One SOL_SOCKET control message. A mark is checked, but the socket's own is what counts in Linux 6.1. */
-static int check_cmsg(const struct bus_slot *slot, const struct cmsghdr *head, const void *user_data)
+static int check_cmsg(const struct bus_slot *slot, const struct cmsghdr *head, const void *user_data, uint32_t *stamps)
 {
     uint32_t value = 0;
     size_t data_size = head->cmsg_len - CMSG_LEN(0);
@@ -90,7 +92,10 @@ static int check_cmsg(const struct bus_slot *slot, const struct cmsghdr *head, c
         return data_size == sizeof(value) ? 0 : -EINVAL;
     case SO_TIMESTAMPING_OLD_:
     case SO_TIMESTAMPING_NEW_:
-        return data_size == sizeof(value) && !(value & ~(uint32_t)SOF_TIMESTAMPING_TX_RECORD_MASK) ? 0 : -EINVAL;
+        if (data_size != sizeof(value) || (value & ~(uint32_t)SOF_TIMESTAMPING_TX_RECORD_MASK))
+            return -EINVAL;
+        *stamps = (*stamps & ~(uint32_t)SOF_TIMESTAMPING_TX_RECORD_MASK) | value;
+        return 0;
     case SCM_TXTIME: return load_relaxed(&slot->option[OPT_TXTIME]) && data_size == 8 ? 0 : -EINVAL;
     case SCM_RIGHTS:
     case SCM_CREDENTIALS: return 0;
@@ -98,7 +103,8 @@ static int check_cmsg(const struct bus_slot *slot, const struct cmsghdr *head, c
     }
 }
 
-static int check_control(const struct bus_slot *slot, const struct raw_send *message)
+/* stamps: the SOF_TIMESTAMPING_* flags of the socket, which a control message changes for this frame. */
+static int check_control(const struct bus_slot *slot, const struct raw_send *message, uint32_t *stamps)
 {
     const uint8_t *at = message->control;
     size_t left = message->control_size;
@@ -114,7 +120,7 @@ static int check_control(const struct bus_slot *slot, const struct raw_send *mes
         if (head.cmsg_len < CMSG_LEN(0) || head.cmsg_len > left)
             return -EINVAL;
         if (head.cmsg_level == SOL_SOCKET)
-            error = check_cmsg(slot, &head, at + CMSG_LEN(0));
+            error = check_cmsg(slot, &head, at + CMSG_LEN(0), stamps);
         step = CMSG_ALIGN(head.cmsg_len);
         if (step > left)
             step = left;
@@ -137,7 +143,8 @@ static int gather(uint8_t *to, const struct iovec *iov, size_t count)
 }
 
 /* The frame is copied and its target known: the rest of the checks, and off. */
-static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const struct target *target, uint8_t *bytes, size_t size)
+static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const struct target *target, uint8_t *bytes, size_t size,
+                        uint32_t stamps)
 {
     struct bus_slot *slot = &bus->data->slot[number];
     struct bus_frame frame = {
@@ -158,6 +165,8 @@ static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const st
         return -EPERM;
     if (size == FRAME_FD_SIZE && !(bytes[4] & FRAME_XL_FLAG))
         bytes[5] |= CANFD_FDF;
+    if (unlikely(txstamp_is_wanted(stamps)))
+        txstamp_record(bus, number, fd, stamps, target->state, bytes, size);
     error = bus_send(bus, target->index, target->state, &frame);
     if (unlikely(error))
         return error;
@@ -182,7 +191,7 @@ ssize_t raw_write(const struct bus *bus, uint32_t number, int fd, const void *us
                                               : usermem_read(bytes, user_frame, size);
     if (!error)
         error = check_kind(slot, &target, bytes, size);
-    return unlikely(error) ? error : transmit(bus, number, fd, &target, bytes, size);
+    return unlikely(error) ? error : transmit(bus, number, fd, &target, bytes, size, load_relaxed(&slot->option[OPT_TIMESTAMPING]));
 }
 
 /* The interface that an explicit address names. */
@@ -213,7 +222,7 @@ ssize_t raw_send(const struct bus *bus, uint32_t number, int fd, const struct ra
 {
     struct bus_slot *slot = &bus->data->slot[number];
     _Alignas(8) uint8_t bytes[RING_EXT_SIZE];
-    uint32_t ifindex = load_relaxed(&slot->ifindex);
+    uint32_t ifindex = load_relaxed(&slot->ifindex), stamps = load_relaxed(&slot->option[OPT_TIMESTAMPING]);
     struct target target;
     size_t size;
     int error = total_size(message, &size);
@@ -229,6 +238,6 @@ ssize_t raw_send(const struct bus *bus, uint32_t number, int fd, const struct ra
     if (!error)
         error = check_kind(slot, &target, bytes, size);
     if (!error && message->control_size)
-        error = check_control(slot, message);
-    return error ? error : transmit(bus, number, fd, &target, bytes, size);
+        error = check_control(slot, message, &stamps);
+    return error ? error : transmit(bus, number, fd, &target, bytes, size, stamps);
 }
