@@ -24,6 +24,8 @@ struct delivery {
     struct ring_meta meta;
     uint32_t id;
     uint32_t needs; /* rx_flags that a receiver must have */
+    unsigned row_count;
+    uint32_t rows[IMAP_ROWS_PER_FRAME];
 };
 
 static uint64_t now_ns(void)
@@ -48,10 +50,7 @@ static uint32_t count_matches(const struct bus_slot *slot, uint32_t id, uint32_t
             count = FILTERS_MAX;
         for (uint32_t i = 0; i < count; i++) {
             uint32_t filter_id = load_relaxed(&list->entry[i].id), mask = load_relaxed(&list->entry[i].mask);
-            if (likely(!mask && !(filter_id & CAN_INV_FILTER))) /* the default: everything but error frames */
-                matches += !(id & CAN_ERR_FLAG);
-            else
-                matches += filter_matches(filter_normalise(filter_id, mask), id);
+            matches += filter_matches(filter_normalise(filter_id, mask), id);
         }
         atomic_thread_fence(memory_order_acquire);
         if (likely(load_relaxed(&slot->filters_cur) == current))
@@ -63,8 +62,11 @@ static uint32_t count_matches(const struct bus_slot *slot, uint32_t id, uint32_t
 
 static uint32_t copies_for(const struct bus_slot *slot, uint32_t flags, uint32_t id)
 {
-    uint32_t count, matches = count_matches(slot, id, &count);
+    uint32_t count, matches;
 
+    if (likely((flags & RX_ALL) && !(id & CAN_ERR_FLAG)))
+        return 1;
+    matches = count_matches(slot, id, &count);
     if ((id & CAN_ERR_FLAG) && (id & load_relaxed(&slot->err_mask)))
         matches++;
     return filter_copies(matches, count, flags & RX_JOIN);
@@ -119,14 +121,23 @@ static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
     }
 }
 
-static void deliver_map(struct delivery *d, uint32_t map, uint32_t ifindex)
+static void deliver_map(struct delivery *d, const struct imap *map, uint32_t ifindex)
 {
-    struct imap_walk walk;
-    uint32_t number;
+    uint32_t groups = imap_groups(map, d->rows, d->row_count);
 
-    imap_walk_start(&walk, &d->bus->data->map[map], d->id);
-    while ((number = imap_walk_next(&walk)) != SOCKET_NONE)
-        deliver_one(d, number, ifindex);
+    while (groups) { /* from the top: slots are given out from the bottom, and the newest socket is served first */
+        uint32_t group = 31 - (uint32_t)__builtin_clz(groups), count, word;
+        groups &= ~(1u << group);
+        word = imap_group(group, &count) + count;
+        while (count--) {
+            uint64_t bits = imap_bits(map, d->rows, d->row_count, --word);
+            while (bits) {
+                uint32_t bit = 63 - (uint32_t)__builtin_clzll(bits);
+                bits &= ~(1ull << bit);
+                deliver_one(d, word * 64 + bit, ifindex);
+            }
+        }
+    }
 }
 
 static uint32_t needed_flags(const struct bus_frame *frame)
@@ -142,8 +153,9 @@ void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const 
 
     d.meta.ifindex = ifindex;
     d.meta.record_flags = record_flags;
-    deliver_map(&d, IMAP_ANY, 0);
-    deliver_map(&d, index, ifindex);
+    d.row_count = imap_rows_of_frame(d.id, d.rows);
+    deliver_map(&d, &bus->data->map[IMAP_ANY], 0);
+    deliver_map(&d, &bus->data->map[index], ifindex);
 }
 
 static void count(const struct bus *bus, uint32_t index, const struct bus_frame *frame, unsigned what, uint32_t bytes)

@@ -24,7 +24,11 @@ uint32_t imap_row(struct filter_entry entry)
     return IMAP_ROW_MASKED;
 }
 
-static uint32_t group_of(uint32_t slot) { return slot / 64 / IMAP_GROUP_WORDS; }
+static uint32_t group_of(uint32_t slot)
+{
+    uint32_t word = slot / 64;
+    return word < IMAP_SMALL_GROUPS ? word : IMAP_SMALL_GROUPS + (word - IMAP_SMALL_GROUPS) / IMAP_LARGE_WORDS;
+}
 
 void imap_set(struct imap *map, uint32_t row, uint32_t slot)
 {
@@ -40,8 +44,10 @@ void imap_set(struct imap *map, uint32_t row, uint32_t slot)
 
 static bool group_is_empty(const struct imap *map, uint32_t row, uint32_t group)
 {
-    for (uint32_t i = 0; i < IMAP_GROUP_WORDS; i++)
-        if (load_seq(&map->word[row][group * IMAP_GROUP_WORDS + i]))
+    uint32_t count;
+
+    for (uint32_t word = imap_group(group, &count), end = word + count; word < end; word++)
+        if (load_seq(&map->word[row][word]))
             return false;
     return true;
 }
@@ -74,39 +80,4 @@ unsigned imap_rows_of_frame(uint32_t frame_id, uint32_t rows[IMAP_ROWS_PER_FRAME
     rows[3] = frame_id & CAN_EFF_FLAG ? IMAP_ROW_EXT + filter_hash(frame_id, IMAP_EXT_ROWS)
                                       : IMAP_ROW_STD + (frame_id & CAN_SFF_MASK);
     return 4;
-}
-
-void imap_walk_start(struct imap_walk *walk, const struct imap *map, uint32_t frame_id)
-{
-    uint32_t rows[IMAP_ROWS_PER_FRAME];
-    unsigned count = imap_rows_of_frame(frame_id, rows);
-
-    walk->count = 0;
-    walk->groups = walk->word = walk->word_end = 0;
-    walk->bits = 0;
-    for (unsigned i = 0; i < count; i++) {
-        uint32_t groups = (uint32_t)load_acquire(&map->head[rows[i]]);
-        if (groups) {
-            walk->row[walk->count++] = map->word[rows[i]];
-            walk->groups |= groups;
-        }
-    }
-}
-
-uint32_t imap_walk_more(struct imap_walk *walk)
-{
-    while (!walk->bits) {
-        if (walk->word == walk->word_end) {
-            if (!walk->groups)
-                return SOCKET_NONE;
-            uint32_t group = 31 - (uint32_t)__builtin_clz(walk->groups);
-            walk->word_end = group * IMAP_GROUP_WORDS;
-            walk->word = walk->word_end + IMAP_GROUP_WORDS;
-            walk->groups &= ~(1u << group);
-        }
-        walk->word--;
-        for (unsigned i = 0; i < walk->count; i++)
-            walk->bits |= load_acquire(&walk->row[i][walk->word]);
-    }
-    return imap_walk_next(walk);
 }

@@ -15,28 +15,35 @@ void imap_clear(struct imap *map, uint32_t row, uint32_t slot);
 enum { IMAP_ROWS_PER_FRAME = 4 };
 unsigned imap_rows_of_frame(uint32_t frame_id, uint32_t rows[IMAP_ROWS_PER_FRAME]);
 
-/* Walks the slots that have a bit in a row that the frame may interest: start, then call next until it gives SOCKET_NONE. From
- * the highest down: slots are given out from the lowest up, so the newest socket is served first, as in Linux. */
-struct imap_walk {
-    const atomic_u64 *row[IMAP_ROWS_PER_FRAME]; /* rows that have any bit */
-    unsigned count;
-    uint32_t groups; /* still to visit */
-    uint32_t word;   /* the word that `bits` are of; goes down to */
-    uint32_t word_end;
-    uint64_t bits; /* left of it */
-};
-void imap_walk_start(struct imap_walk *walk, const struct imap *map, uint32_t frame_id);
-uint32_t imap_walk_more(struct imap_walk *walk); /* for imap_walk_next */
-
-static inline uint32_t imap_walk_next(struct imap_walk *walk)
+/* The words of a group: the first, and *count of them. */
+static inline uint32_t imap_group(uint32_t group, uint32_t *count)
 {
-    uint32_t bit;
+    if (likely(group < IMAP_SMALL_GROUPS)) {
+        *count = 1;
+        return group;
+    }
+    *count = IMAP_LARGE_WORDS;
+    return IMAP_SMALL_GROUPS + (group - IMAP_SMALL_GROUPS) * IMAP_LARGE_WORDS;
+}
 
-    if (!walk->bits)
-        return walk->count ? imap_walk_more(walk) : SOCKET_NONE;
-    bit = 63 - (uint32_t)__builtin_clzll(walk->bits);
-    walk->bits &= ~(1ull << bit);
-    return walk->word * 64 + bit;
+/* Groups in which any of these rows has a bit. */
+static inline uint32_t imap_groups(const struct imap *map, const uint32_t *rows, unsigned count)
+{
+    uint64_t groups = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        groups |= load_acquire(&map->head[rows[i]]);
+    return (uint32_t)groups;
+}
+
+/* Slots of one word in which any of these rows has a bit. */
+static inline uint64_t imap_bits(const struct imap *map, const uint32_t *rows, unsigned count, uint32_t word)
+{
+    uint64_t bits = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        bits |= load_acquire(&map->word[rows[i]][word]);
+    return bits;
 }
 
 #endif

@@ -109,6 +109,37 @@ static void rows_clear(struct imap *map, const struct rows *rows, const struct r
             imap_clear(map, rows->row[i], slot);
 }
 
+/* ---- flags for senders ---- */
+
+/* The default filter, by far the most frequent: senders need not look at the list. */
+static bool takes_everything(const struct bus_slot *slot)
+{
+    const struct slot_filters *list = &slot->filters[load_relaxed(&slot->filters_cur) & 1];
+
+    return load_relaxed(&list->count) == 1 && !load_relaxed(&list->entry[0].mask) &&
+           !(load_relaxed(&list->entry[0].id) & CAN_INV_FILTER);
+}
+
+/* Under the lock. */
+static void update_rx_flags(const struct bus *bus, uint32_t number)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+    static const struct { uint8_t option, flag; } table[] = {
+        { OPT_RECV_OWN, RX_OWN }, { OPT_FD, RX_FD }, { OPT_XL, RX_XL }, { OPT_JOIN, RX_JOIN },
+        { OPT_TIMESTAMP, RX_TIME }, { OPT_BPF, RX_BPF },
+    };
+    uint32_t flags = (load_relaxed(&slot->bound) ? RX_OPEN : 0) | (load_relaxed(&slot->stamp_on) ? RX_TIME : 0);
+
+    if (load_relaxed(&slot->option[OPT_TIMESTAMPING]) & SOF_TIMESTAMPING_RX_SOFTWARE)
+        flags |= RX_TIME;
+    if (takes_everything(slot))
+        flags |= RX_ALL;
+    for (unsigned i = 0; i < sizeof(table) / sizeof(*table); i++)
+        if (load_relaxed(&slot->option[table[i].option]))
+            flags |= table[i].flag;
+    store_seq(&slot->rx_flags, flags);
+}
+
 /* ---- filters ---- */
 
 /* Under the lock. New rows first, then the list, then away with old rows: no frame falls between. */
@@ -128,7 +159,9 @@ static void replace_filters(const struct bus *bus, uint32_t number, const struct
     rows_read(slot, current, &before);
     rows_read(slot, next, &after);
     rows_set(map, &after, number);
+    atomic_fetch_and(&slot->rx_flags, ~(uint32_t)RX_ALL); /* before the list changes, set again after */
     store_seq(&slot->filters_cur, ((current >> 1) + 1) << 1 | next);
+    update_rx_flags(bus, number);
     rows_clear(map, &before, &after, number);
 }
 
@@ -175,19 +208,9 @@ void slot_set_err_mask(const struct bus *bus, uint32_t number, uint32_t mask)
 
 void slot_update_rx_flags(const struct bus *bus, uint32_t number)
 {
-    struct bus_slot *slot = slot_at(bus, number);
-    static const struct { uint8_t option, flag; } table[] = {
-        { OPT_RECV_OWN, RX_OWN }, { OPT_FD, RX_FD }, { OPT_XL, RX_XL }, { OPT_JOIN, RX_JOIN },
-        { OPT_TIMESTAMP, RX_TIME }, { OPT_BPF, RX_BPF },
-    };
-    uint32_t flags = (load_relaxed(&slot->bound) ? RX_OPEN : 0) | (load_relaxed(&slot->stamp_on) ? RX_TIME : 0);
-
-    if (load_relaxed(&slot->option[OPT_TIMESTAMPING]) & SOF_TIMESTAMPING_RX_SOFTWARE)
-        flags |= RX_TIME;
-    for (unsigned i = 0; i < sizeof(table) / sizeof(*table); i++)
-        if (load_relaxed(&slot->option[table[i].option]))
-            flags |= table[i].flag;
-    store_seq(&slot->rx_flags, flags);
+    slot_lock(slot_at(bus, number));
+    update_rx_flags(bus, number);
+    slot_unlock(slot_at(bus, number));
 }
 
 /* ---- binding ---- */
@@ -204,7 +227,7 @@ static void move_to(const struct bus *bus, uint32_t number, uint32_t index, uint
     store_seq(&slot->link, index);
     store_seq(&slot->ifindex, ifindex);
     store_seq(&slot->bound, 1);
-    slot_update_rx_flags(bus, number);
+    update_rx_flags(bus, number);
     if (old != new)
         rows_clear(old, &rows, NULL, number);
 }
