@@ -13,8 +13,9 @@
  * the record is FREE(h), a later ticket, or a hole. A writer whose publishing swap fails was skipped; its frame was not seen
  * and it sends it again. Killing a process at any step costs at most the frame it was sending.
  *
- * The tail is stored, not swapped: of two consumers the slower may set it back, onto records whose word says that they were taken;
- * the next look moves it on. What a producer remembers of a tail stays true all the same.
+ * The tail is stored, not swapped: of two consumers the slower may set it back, even by laps, onto records whose words have a later
+ * ticket; the next look moves it on. So the tail only says what has been passed for certain, and before a ring counts as full its
+ * record is asked (has_room). What a producer remembers of a tail stays true all the same.
  *
  * Pairing: the publishing swap (BUSY -> READY) releases the payload; the consumer's load of the word acquires it. The copy is
  * proved by the consumer's swap READY -> FREE: the record cannot have been written in between. Payload words are relaxed
@@ -28,6 +29,7 @@ enum { RING_FREE, RING_BUSY, RING_READY, RING_QUARANTINED };
 
 #define OWNER_MASK 0x3fffu
 #define TRIES 4096        /* more can only be needed when somebody scribbles over the ring */
+#define TAIL_LAG_MAX (1ull << 40) /* heads are never that far ahead, not even of a tail that was set back */
 #define BUSY_SPINS 200    /* pauses granted to a writer before it counts as stopped */
 
 static uint64_t word_make(uint64_t ticket, uint32_t owner, unsigned state)
@@ -101,8 +103,6 @@ static bool claim(struct ring *ring, uint64_t head, uint32_t owner)
     if (ticket > head)
         return false; /* head is old */
     if (word_state(word) == RING_FREE) {
-        if (ticket != head)
-            return false; /* only scribbling leads here */
         mine = cas64(&record->word, word, word_make(head, owner, RING_BUSY));
         if (!mine)
             return false;
@@ -115,6 +115,14 @@ static bool claim(struct ring *ring, uint64_t head, uint32_t owner)
  * line. */
 static atomic_u64 tail_seen[SOCKETS_MAX];
 
+/* Has ticket `passed` gone by, whatever the tail says? A record has a later ticket, or is a hole, once the tail was beyond it. */
+static bool is_passed(struct ring *ring, uint64_t passed)
+{
+    uint64_t word = load_acquire(&ring->record[passed % RING_SLOTS].word), ticket = word_ticket(word, passed);
+
+    return ticket > passed || (ticket == passed && word_state(word) == RING_QUARANTINED);
+}
+
 /* Is there room for ticket `head`? */
 static bool has_room(struct ring *ring, uint32_t slot, uint64_t head, uint32_t limit)
 {
@@ -124,7 +132,7 @@ static bool has_room(struct ring *ring, uint32_t slot, uint64_t head, uint32_t l
         return true;
     tail = position(&ring->tail);
     store_relaxed(&tail_seen[slot], tail);
-    return head - tail < limit;
+    return head - tail < limit || (head - tail < TAIL_LAG_MAX && is_passed(ring, head - limit));
 }
 
 int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *frame, const struct ring_meta *meta)
@@ -211,13 +219,24 @@ static void pass_quarantined(const struct bus *bus, struct ring_record *record, 
         cas64(&record->word, word, word_make(tail, word_owner(word), RING_QUARANTINED));
 }
 
+/* The record of ticket t has a later one: somebody took it and went no further, or the tail was set back. */
+static void move_tail(struct ring *ring, uint64_t t, uint64_t ticket, uint64_t word)
+{
+    uint64_t to = ticket - RING_SLOTS + 1;
+
+    if (likely(to > t && to <= position(&ring->head)))
+        cas64(&ring->tail, t, to);
+    else if (position(&ring->tail) == t) /* only scribbling leads here */
+        cas64(&ring->record[t % RING_SLOTS].word, word, word_make(t, 0, RING_FREE));
+}
+
 /* Finds the record to read next: true with *tail and *word set when it is READY. */
 static bool find_ready(const struct bus *bus, struct ring *ring, uint64_t *tail, uint64_t *word)
 {
     for (unsigned tries = 0; tries < TRIES; tries++) {
         uint64_t t = position(&ring->tail);
         struct ring_record *record = &ring->record[t % RING_SLOTS];
-        uint64_t w = load_seq(&record->word), ticket = word_ticket(w, t);
+        uint64_t w = load_seq(&record->word), ticket = word_ticket(w, t), head;
         unsigned state = word_state(w);
 
         if (likely(state == RING_READY && ticket == t)) {
@@ -225,17 +244,18 @@ static bool find_ready(const struct bus *bus, struct ring *ring, uint64_t *tail,
             *word = w;
             return true;
         }
-        if (state == RING_FREE && ticket == t + RING_SLOTS) {
-            cas64(&ring->tail, t, t + 1); /* somebody took it and went no further */
-            continue;
-        }
         if (ticket > t) {
-            if (position(&ring->tail) == t)
-                return false; /* only scribbling leads here */
+            move_tail(ring, t, ticket, w);
             continue;
         }
-        if (position(&ring->head) <= t + (state == RING_BUSY && ticket == t))
+        head = load_acquire(&ring->head);
+        if (head <= t + (state == RING_BUSY && ticket == t)) {
+            if (unlikely(head < t))
+                cas64(&ring->head, head, t); /* only scribbling leads here */
             return false;
+        }
+        if (unlikely(head - t > RING_SLOTS) && load_acquire(&record->word) == w)
+            cas64(&ring->head, head, t); /* and here */
         if (state == RING_BUSY && ticket == t)
             pass_busy(bus, record, t, w);
         else if (state == RING_QUARANTINED && ticket == t)
@@ -272,8 +292,12 @@ bool ring_peek(const struct bus *bus, uint32_t slot, struct ring_item *out)
     uint64_t tail, word;
 
     do {
-        if (!find_ready(bus, ring, &tail, &word) || !read_record(bus, slot, tail, out))
+        if (!find_ready(bus, ring, &tail, &word))
             return false;
+        if (unlikely(!read_record(bus, slot, tail, out))) { /* no process can read it without `ext`, as ring_pop finds, too */
+            cas64(&ring->record[tail % RING_SLOTS].word, word, word_make(tail + RING_SLOTS, 0, RING_FREE));
+            continue;
+        }
         atomic_thread_fence(memory_order_acquire);
     } while (load_acquire(&ring->record[tail % RING_SLOTS].word) != word);
     return true;
