@@ -32,7 +32,7 @@ static const struct measurement {
     { "calls", "read, write and poll of an ordinary fd with and without LD_PRELOAD", bench_calls, false,
       true },
     { "start", "start of a program with and without LD_PRELOAD", bench_start, false, true },
-    { "hold", "opens N sockets for every line \"N\" of stdin, and answers it", hold_sockets, true, false },
+    { "hold", "opens N sockets for every line \"N\" of stdin, and answers it", hold_sockets, true, true },
     { "calls-worker", "what \"calls\" starts", calls_worker, true, true },
 };
 #define MEASUREMENT_COUNT (sizeof(measurements) / sizeof(*measurements))
