@@ -47,15 +47,12 @@ class Tap:
     def skip(self, name, reason):
         self.result(True, name, f" # SKIP {reason}")
 
-    def check(self, function):
-        """One test: it passes when function() raises nothing. Its name is the function's."""
-        name = function.__name__.replace("_", " ")
+    def group(self, function):
+        """Calls function(tap); an exception in it is one failure and does not keep the rest of the file from running."""
         try:
-            function()
+            function(self)
         except Exception:
-            self.ok(name, False, traceback.format_exc())
-        else:
-            self.ok(name, True)
+            self.ok(f"{function.__name__} gets to its end", False, traceback.format_exc())
 
 
 def inside(*links):
