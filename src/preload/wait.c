@@ -65,13 +65,37 @@ static void settle_polled(const struct bus *bus, const struct pollfd *fds, nfds_
     }
 }
 
-/* Makes revents of CAN sockets true. Returns how many descriptors have any. */
-static int correct_polled(const struct bus *bus, struct pollfd *fds, nfds_t count)
+#define ASKED_MAX 256        /* descriptors of one poll of which the kernel is asked more than the program asks */
+#define BLIND_NS 10000000 /* how long to look away from what the kernel cannot tell us */
+
+/* Errors are waited for without being asked, and the kernel tells of them by readability: copies `fds` to `asked` with that in it. False
+ * when the kernel could not tell, because frames are queued that the program does not want to hear of, or for want of room. */
+static bool ask_errors(const struct bus *bus, struct pollfd *asked, const struct pollfd *fds, nfds_t count)
+{
+    bool told = true;
+
+    for (nfds_t i = 0; i < count; i++) {
+        uint32_t entry = fdtab_get(fds[i].fd);
+        if (count <= ASKED_MAX)
+            asked[i] = fds[i];
+        if (fd_kind(entry) != FD_RAW || (fds[i].events & IN_BITS))
+            continue;
+        if (count > ASKED_MAX || (ready_mask(bus, fd_number(entry)) & POLLIN))
+            told = false;
+        else
+            asked[i].events |= POLLIN;
+    }
+    return told;
+}
+
+/* Makes revents of CAN sockets true; the kernel's are in `asked`. Returns how many descriptors have any. */
+static int correct_polled(const struct bus *bus, struct pollfd *fds, const struct pollfd *asked, nfds_t count)
 {
     int ready = 0;
 
     for (nfds_t i = 0; i < count; i++) {
         uint32_t entry = fdtab_get(fds[i].fd);
+        fds[i].revents = asked[i].revents;
         if (fd_kind(entry) == FD_RAW && !(fds[i].revents & POLLNVAL)) {
             if (fds[i].revents & IN_BITS)
                 ready_verify(bus, fd_number(entry), fds[i].fd);
@@ -82,11 +106,13 @@ static int correct_polled(const struct bus *bus, struct pollfd *fds, nfds_t coun
     return ready;
 }
 
+static bool is_longer(const struct timespec *time, long ns) { return time->tv_sec > 0 || time->tv_nsec > ns; }
+
 static int poll_ours(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
     const struct bus *bus = process_bus_attached();
     struct timespec deadline = { 0, 0 }, left = { 0, 0 };
-    int result, ready;
+    struct pollfd copy[ASKED_MAX], *asked = count <= ASKED_MAX ? copy : fds;
 
     if (timeout && is_valid(timeout)) {
         deadline = deadline_of(timeout);
@@ -96,11 +122,14 @@ static int poll_ours(struct pollfd *fds, nfds_t count, const struct timespec *ti
     }
     for (;;) {
         settle_polled(bus, fds, count);
-        result = real.ppoll(fds, count, timeout ? &left : NULL, mask);
+        bool blind = !ask_errors(bus, asked, fds, count) && (!timeout || is_longer(&left, BLIND_NS));
+        if (blind)
+            left = (struct timespec) { 0, BLIND_NS };
+        int result = real.ppoll(asked, count, timeout || blind ? &left : NULL, mask);
         if (result < 0)
             return result;
-        ready = correct_polled(bus, fds, count);
-        if (ready || result == 0)
+        int ready = correct_polled(bus, fds, asked, count);
+        if (ready || (result == 0 && !blind))
             return ready;
         if (timeout)
             left = left_until(&deadline);
@@ -196,21 +225,47 @@ static int correct_selected(const struct bus *bus, int count, fd_set *in)
     return gone;
 }
 
+/* A message in the error queue is exceptional for sockets with SO_SELECT_ERR_QUEUE, of which the kernel knows nothing: puts
+ * their bits into `except` and returns how many. *blind: some may get one while the kernel waits. */
+static int add_exceptional(const struct bus *bus, int count, const struct asked *asked, fd_set *except, bool *blind)
+{
+    int added = 0;
+
+    *blind = false;
+    for (int fd = 0; except && fd < count; fd++) {
+        uint32_t entry = has_bit((const fd_set *)asked->set[2], fd) ? fdtab_get(fd) : 0;
+        if (fd_kind(entry) != FD_RAW || !ready_has_exceptions(bus, fd_number(entry)))
+            continue;
+        *blind = true;
+        if (ready_mask(bus, fd_number(entry)) & POLLPRI) {
+            ((unsigned long *)except)[(unsigned)fd / (8 * sizeof(long))] |= 1ul << (unsigned)fd % (8 * sizeof(long));
+            added++;
+        }
+    }
+    return added;
+}
+
 static int select_ours(int count, fd_set *sets[3], const struct timespec *timeout, const sigset_t *mask)
 {
     const struct bus *bus = process_bus_attached();
     struct timespec deadline = timeout ? deadline_of(timeout) : (struct timespec) { 0, 0 };
     struct timespec left = timeout ? *timeout : deadline;
     struct asked asked;
-    int result;
+    int result, exceptional;
+    bool blind;
 
     copy_sets(&asked, sets, count, false);
     for (;;) {
         ready_settle_all(bus);
-        result = real.pselect(count, sets[0], sets[1], sets[2], timeout ? &left : NULL, mask);
-        if (result <= 0)
+        exceptional = add_exceptional(bus, count, &asked, sets[2], &blind);
+        blind = exceptional || (blind && (!timeout || is_longer(&left, BLIND_NS)));
+        if (blind)
+            left = (struct timespec) { 0, exceptional ? 0 : BLIND_NS };
+        result = real.pselect(count, sets[0], sets[1], sets[2], timeout || blind ? &left : NULL, mask);
+        if (result < 0 || (result == 0 && !blind))
             return result;
         result -= correct_selected(bus, count, sets[0]);
+        result += add_exceptional(bus, count, &asked, sets[2], &blind);
         if (result > 0)
             return result;
         copy_sets(&asked, sets, count, true);

@@ -75,6 +75,11 @@ void ready_settle_all(const struct bus *bus)
             settle_tracked(bus, word * 64 + (uint32_t)__builtin_ctzll(bits));
 }
 
+bool ready_has_exceptions(const struct bus *bus, uint32_t slot)
+{
+    return load_relaxed(&bus->data->slot[slot].option[OPT_SELECT_ERR_QUEUE]);
+}
+
 short ready_mask(const struct bus *bus, uint32_t slot)
 {
     short mask = POLLOUT | POLLWRNORM | POLLWRBAND;
@@ -84,7 +89,7 @@ short ready_mask(const struct bus *bus, uint32_t slot)
     if (load_acquire(&bus->data->slot[slot].error))
         mask |= POLLERR;
     if (unlikely(!errqueue_empty(bus, slot)))
-        mask |= load_relaxed(&bus->data->slot[slot].option[OPT_SELECT_ERR_QUEUE]) ? POLLERR | POLLPRI : POLLERR;
+        mask |= ready_has_exceptions(bus, slot) ? POLLERR | POLLPRI : POLLERR;
     return mask;
 }
 
