@@ -87,6 +87,16 @@ pid_t peer_start(void (*body)(void *context), void *context);
 void peer_end(pid_t pid);
 /* Zeroed memory that children share. */
 void *peer_memory(size_t size);
+
+/* Where the two processes of a measurement run. The scheduler would choose one or the other, now this way, now that, and a sleeping
+ * CPU takes long to wake: so both are measured. Peers are pinned to one CPU; the parent moves. */
+enum placement { TOGETHER, APART, PLACEMENTS };
+extern const char *const placement_name[PLACEMENTS];
+unsigned placement_count(void);             /* on one CPU only TOGETHER */
+void placement_peer(void);                  /* called by a peer: it runs there from now on */
+void placement_enter(enum placement where); /* called by the parent */
+void placement_leave(void);                 /* it runs anywhere again */
+
 static inline void relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)

@@ -1,5 +1,6 @@
-/* Other processes. */
+/* Other processes, and the CPUs they run on. */
 #include "bench.h"
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,4 +34,39 @@ void *peer_memory(size_t size)
 
     if (memory == MAP_FAILED) die("mmap");
     return memory;
+}
+
+const char *const placement_name[PLACEMENTS] = { "together", "apart" };
+
+/* The CPUs that we may use, as they were at the first call. */
+static const cpu_set_t *allowed(void)
+{
+    static cpu_set_t set;
+
+    if (!CPU_COUNT(&set) && sched_getaffinity(0, sizeof(set), &set)) die("sched_getaffinity");
+    return &set;
+}
+
+/* Runs the caller on the first or second of the allowed CPUs. */
+static void pin(unsigned which)
+{
+    cpu_set_t one;
+    int cpu = 0;
+
+    CPU_ZERO(&one);
+    for (;; cpu++)
+        if (CPU_ISSET(cpu, allowed()) && !which--) break;
+    CPU_SET(cpu, &one);
+    if (sched_setaffinity(0, sizeof(one), &one)) die("sched_setaffinity");
+}
+
+unsigned placement_count(void) { return CPU_COUNT(allowed()) > 1 ? PLACEMENTS : 1; }
+
+void placement_peer(void) { pin(0); }
+
+void placement_enter(enum placement where) { pin(where == APART); }
+
+void placement_leave(void)
+{
+    if (sched_setaffinity(0, sizeof(cpu_set_t), allowed())) die("sched_setaffinity");
 }

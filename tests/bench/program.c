@@ -88,7 +88,7 @@ struct worker {
 
 static struct worker worker_start(unsigned kind)
 {
-    char *arguments[] = { "bench", "calls-worker", NULL };
+    char name[] = "bench", measurement[] = "calls-worker", *arguments[] = { name, measurement, NULL };
     posix_spawn_file_actions_t actions;
     struct worker worker;
     int command[2], answer[2];
@@ -143,7 +143,7 @@ void bench_calls(void)
 
 static void start_slice(struct series *series, void *context)
 {
-    char *arguments[] = { "true", NULL };
+    char name[] = "true", *arguments[] = { name, NULL };
 
     (void)context;
     for (unsigned kind = 0; kind < KINDS; kind++) {

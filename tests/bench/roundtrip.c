@@ -24,6 +24,7 @@ static void echo(void *context)
     int fd = e->fd < 0 ? can_open() : e->fd;
     struct can_frame frame;
 
+    placement_peer();
     atomic_store(e->ready, true);
     for (;;) {
         if (read(fd, &frame, sizeof(frame)) != (ssize_t)sizeof(frame)) die("read");
@@ -47,14 +48,17 @@ static void slice(struct series *series, void *context)
 {
     const struct roundtrip *r = context;
 
-    series_add(&series[0], trip_us(r->can));
-    series_add(&series[1], trip_us(r->unix_));
+    for (unsigned where = 0; where < placement_count(); where++) {
+        placement_enter(where);
+        series_add(&series[where * 2], trip_us(r->can));
+        series_add(&series[where * 2 + 1], trip_us(r->unix_));
+    }
 }
 
 void bench_roundtrip(void)
 {
     _Atomic bool *ready = peer_memory(2 * sizeof(*ready));
-    struct series *series = series_new(2);
+    struct series *series = series_new(PLACEMENTS * 2);
     struct roundtrip r = { .can = can_open() };
     int pair[2];
     pid_t peers[2];
@@ -65,9 +69,12 @@ void bench_roundtrip(void)
     peers[1] = peer_start(echo, &(struct echo){ pair[1], &ready[1] });
     while (!atomic_load(&ready[0]) || !atomic_load(&ready[1]))
         sched_yield();
-    series_name(&series[0], "us", "roundtrip.can");
-    series_name(&series[1], "us", "roundtrip.unix");
-    measure(series, 2, slice, &r);
+    for (unsigned where = 0; where < placement_count(); where++) {
+        series_name(&series[where * 2], "us", "roundtrip.%s.can", placement_name[where]);
+        series_name(&series[where * 2 + 1], "us", "roundtrip.%s.unix", placement_name[where]);
+    }
+    measure(series, placement_count() * 2, slice, &r);
+    placement_leave();
     peer_end(peers[0]);
     peer_end(peers[1]);
     close(r.can);

@@ -53,6 +53,7 @@ static void receive(void *context)
     uint64_t received = 0;
     uint32_t slice;
 
+    placement_peer();
     atomic_store(&p->ready, true);
     for (;;) {
         if (read(fd, &frame, sizeof(frame)) != (ssize_t)sizeof(frame)) die("read");
@@ -134,18 +135,31 @@ static void slice(struct series *series, void *context)
 {
     struct stream *s = context;
 
-    s->slice++;
-    run(&s->can, s->slice, 0, &series[FLOOD * FIGURES]);
-    s->slice++;
-    run(&s->can, s->slice, window_size(), &series[PACED * FIGURES]);
-    run(&s->unix_, s->slice, 0, &series[UNIX * FIGURES]);
+    for (unsigned where = 0; where < placement_count(); where++, series += WAYS * FIGURES) {
+        placement_enter(where);
+        run(&s->can, ++s->slice, 0, &series[FLOOD * FIGURES]);
+        run(&s->can, ++s->slice, window_size(), &series[PACED * FIGURES]);
+        run(&s->unix_, s->slice, 0, &series[UNIX * FIGURES]);
+    }
+}
+
+static void name_series(struct series *series)
+{
+    static const char *const way_name[] = { "flood", "paced", "unix" };
+
+    for (unsigned where = 0; where < placement_count(); where++)
+        for (unsigned way = 0; way < WAYS; way++, series += FIGURES) {
+            series_name(&series[SENT], "M/s", "stream.%s.%s.sent", placement_name[where], way_name[way]);
+            series_name(&series[RECEIVED], "M/s", "stream.%s.%s.received", placement_name[where],
+                        way_name[way]);
+            series_name(&series[LOST], "%", "stream.%s.%s.lost", placement_name[where], way_name[way]);
+        }
 }
 
 void bench_stream(void)
 {
-    static const char *const way_name[] = { "flood", "paced", "unix" };
     struct progress *progress = peer_memory(2 * sizeof(*progress));
-    struct series *series = series_new(WAYS * FIGURES);
+    struct series *series = series_new(PLACEMENTS * WAYS * FIGURES);
     struct stream s = { .can.progress = &progress[0], .unix_.progress = &progress[1] };
     int pair[2];
     pid_t peers[2];
@@ -157,12 +171,9 @@ void bench_stream(void)
     peers[1] = peer_start(receive, &(struct receiver){ pair[1], s.unix_.progress });
     while (!atomic_load(&progress[0].ready) || !atomic_load(&progress[1].ready))
         sched_yield();
-    for (unsigned way = 0; way < WAYS; way++) {
-        series_name(&series[way * FIGURES + SENT], "M/s", "stream.%s.sent", way_name[way]);
-        series_name(&series[way * FIGURES + RECEIVED], "M/s", "stream.%s.received", way_name[way]);
-        series_name(&series[way * FIGURES + LOST], "%", "stream.%s.lost", way_name[way]);
-    }
-    measure(series, WAYS * FIGURES, slice, &s);
+    name_series(series);
+    measure(series, placement_count() * WAYS * FIGURES, slice, &s);
+    placement_leave();
     peer_end(peers[0]);
     peer_end(peers[1]);
     close(s.can.from);
