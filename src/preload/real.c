@@ -53,5 +53,7 @@ void real_resolve(void)
 #undef N
     if (!real.fcntl64) /* musl */
         real.fcntl64 = real.fcntl;
+    if (!real.sendfile64) /* musl, where off_t is that wide */
+        *(void **)&real.sendfile64 = find("sendfile");
     errno = saved;
 }

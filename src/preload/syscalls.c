@@ -36,6 +36,14 @@ static long do_epoll_pwait(const long *a)
 {
     return epoll_pwait(FD, (struct epoll_event *)A(1), (int)A(2), (int)A(3), (const sigset_t *)A(4));
 }
+static long do_splice(const long *a)
+{
+    return splice(FD, (off64_t *)A(1), (int)A(2), (off64_t *)A(3), (size_t)A(4), (unsigned)A(5));
+}
+static long do_sendfile(const long *a) { return sendfile(FD, (int)A(1), (off_t *)A(2), (size_t)A(3)); }
+#ifdef SYS_sendfile64
+static long do_sendfile64(const long *a) { return sendfile64(FD, (int)A(1), (off64_t *)A(2), (size_t)A(3)); }
+#endif
 #ifdef SYS_dup2
 static long do_dup2(const long *a) { return dup2(FD, (int)A(1)); }
 #endif
@@ -86,6 +94,10 @@ static const struct {
 #endif
 #ifdef SYS_close_range
     { SYS_close_range, do_close_range },
+#endif
+    { SYS_splice, do_splice },       { SYS_sendfile, do_sendfile },
+#ifdef SYS_sendfile64
+    { SYS_sendfile64, do_sendfile64 },
 #endif
 #ifdef SYS_dup2
     { SYS_dup2, do_dup2 },
