@@ -24,12 +24,12 @@ static bool has_room(const struct bus_slot *slot, uint32_t used, uint32_t size)
 {
     uint32_t limit = load_relaxed(&slot->rx_limit);
 
-    if (limit && load_relaxed(&slot->errqueue_charge) + frame_charge(size) >= limit)
-        return false;
+    if (limit && load_relaxed(&slot->errqueue_charge) + frame_charge(size) >= limit) return false;
     return used <= ERRQUEUE_WORDS && ERRQUEUE_WORDS - used >= words_of(size);
 }
 
-static void write_message(const struct bus *bus, uint32_t number, uint32_t at, const struct errqueue_item *item, const uint8_t *frame)
+static void write_message(const struct bus *bus, uint32_t number, uint32_t at,
+                          const struct errqueue_item *item, const uint8_t *frame)
 {
     uint64_t value;
 
@@ -43,7 +43,8 @@ static void write_message(const struct bus *bus, uint32_t number, uint32_t at, c
     }
 }
 
-void errqueue_push(const struct bus *bus, uint32_t number, int fd, const struct errqueue_item *item, const void *frame)
+void errqueue_push(const struct bus *bus, uint32_t number, int fd, const struct errqueue_item *item,
+                   const void *frame)
 {
     struct bus_slot *slot = &bus->data->slot[number];
     bool queued = false;
@@ -55,27 +56,24 @@ void errqueue_push(const struct bus *bus, uint32_t number, int fd, const struct 
         write_message(bus, number, head, item, frame);
         queued = cas32(&slot->errqueue_head, head, head + words_of(item->size));
     }
-    if (queued)
-        add_relaxed(&slot->errqueue_charge, frame_charge(item->size));
+    if (queued) add_relaxed(&slot->errqueue_charge, frame_charge(item->size));
     slot_unlock(slot);
-    if (queued)
-        wake_notify(bus, number, fd, NULL);
+    if (queued) wake_notify(bus, number, fd, NULL);
 }
 
 /* Nothing read here is trusted: sizes are clamped, and a queue that makes no sense is emptied. */
-static bool read_message(const struct bus *bus, uint32_t number, uint32_t at, uint32_t used, struct errqueue_item *out)
+static bool read_message(const struct bus *bus, uint32_t number, uint32_t at, uint32_t used,
+                         struct errqueue_item *out)
 {
     uint64_t value;
 
-    if (used < HEAD_WORDS)
-        return false;
+    if (used < HEAD_WORDS) return false;
     out->time_ns = load_relaxed(word_at(bus, number, at++));
     value = load_relaxed(word_at(bus, number, at++));
     out->id = (uint32_t)value;
     out->info = (uint32_t)(value >> 32);
     out->size = (uint32_t)load_relaxed(word_at(bus, number, at++));
-    if (out->size > FRAME_XL_MAX || words_of(out->size) > used)
-        return false;
+    if (out->size > FRAME_XL_MAX || words_of(out->size) > used) return false;
     for (uint32_t i = 0; i < out->size; i += 8) {
         value = load_relaxed(word_at(bus, number, at++));
         __builtin_memcpy(out->frame + i, &value, 8);
@@ -89,8 +87,7 @@ bool errqueue_pop(const struct bus *bus, uint32_t number, struct errqueue_item *
     uint32_t head, tail;
     bool found;
 
-    if (errqueue_empty(bus, number))
-        return false;
+    if (errqueue_empty(bus, number)) return false;
     slot_lock(slot);
     head = load_acquire(&slot->errqueue_head);
     tail = load_relaxed(&slot->errqueue_tail);
@@ -101,8 +98,7 @@ bool errqueue_pop(const struct bus *bus, uint32_t number, struct errqueue_item *
     } else {
         store_seq(&slot->errqueue_tail, head);
     }
-    if (load_relaxed(&slot->errqueue_tail) == head)
-        store_relaxed(&slot->errqueue_charge, 0);
+    if (load_relaxed(&slot->errqueue_tail) == head) store_relaxed(&slot->errqueue_charge, 0);
     slot_unlock(slot);
     return found;
 }

@@ -15,7 +15,8 @@ struct errqueue_item {
 
 /* Queues a message with `size` bytes of `frame` and wakes whoever waits for it; `fd` is the socket. When there is no room it is
  * dropped, as on Linux. */
-void errqueue_push(const struct bus *bus, uint32_t slot, int fd, const struct errqueue_item *item, const void *frame);
+void errqueue_push(const struct bus *bus, uint32_t slot, int fd, const struct errqueue_item *item,
+                   const void *frame);
 
 /* Takes the oldest message; false when there is none. */
 bool errqueue_pop(const struct bus *bus, uint32_t slot, struct errqueue_item *out);

@@ -18,7 +18,8 @@ void program_attach(const struct bus *bus, uint32_t number, const struct sock_fi
     slot_lock(slot);
     current = load_relaxed(&program->current);
     next = (current & 1) ^ 1;
-    atomic_thread_fence(memory_order_release); /* who sees a word of this sees that the version before it went */
+    atomic_thread_fence(
+        memory_order_release); /* who sees a word of this sees that the version before it went */
     for (uint32_t i = 0; i < count; i++)
         store_relaxed(&program->insn[next][i], cbpf_pack(insns[i]));
     store_relaxed(&program->count[next], count);
@@ -58,8 +59,7 @@ uint32_t program_get(const struct bus *bus, uint32_t number, struct sock_filter 
     uint32_t count = 0;
 
     slot_lock(slot);
-    if (load_relaxed(&slot->option[OPT_BPF]))
-        count = find(program, load_relaxed(&program->current), &insns);
+    if (load_relaxed(&slot->option[OPT_BPF])) count = find(program, load_relaxed(&program->current), &insns);
     for (uint32_t i = 0; i < count; i++)
         out[i] = cbpf_unpack(load_relaxed(&insns[i]));
     slot_unlock(slot);
@@ -81,7 +81,9 @@ static uint32_t ask(uint32_t what)
 uint32_t program_run(const struct bus *bus, uint32_t number, const struct bus_frame *frame, uint32_t ifindex)
 {
     const struct slot_program *program = &bus->data->program[number];
-    struct cbpf_frame view = { .bytes = frame->frame, .size = frame->size, .ifindex = ifindex, .mark = frame->mark, .ask = ask };
+    struct cbpf_frame view = {
+        .bytes = frame->frame, .size = frame->size, .ifindex = ifindex, .mark = frame->mark, .ask = ask
+    };
     uint32_t current, count, verdict = 0;
     const atomic_u64 *insns;
 
@@ -90,8 +92,7 @@ uint32_t program_run(const struct bus *bus, uint32_t number, const struct bus_fr
         count = find(program, current, &insns);
         verdict = cbpf_run(insns, count, &view);
         atomic_thread_fence(memory_order_acquire);
-        if (likely(load_relaxed(&program->current) == current))
-            break;
+        if (likely(load_relaxed(&program->current) == current)) break;
     }
     return verdict < frame->size ? verdict : frame->size;
 }

@@ -8,7 +8,14 @@
 #include <linux/net_tstamp.h>
 #include <time.h>
 
-enum { TIMESTAMP = 29, TIMESTAMPNS = 35, TIMESTAMPING = 37, TIMESTAMP_NEW = 63, TIMESTAMPNS_NEW = 64, TIMESTAMPING_NEW = 65 };
+enum {
+    TIMESTAMP = 29,
+    TIMESTAMPNS = 35,
+    TIMESTAMPING = 37,
+    TIMESTAMP_NEW = 63,
+    TIMESTAMPNS_NEW = 64,
+    TIMESTAMPING_NEW = 65
+};
 
 #define SECOND_NS 1000000000u
 
@@ -26,19 +33,20 @@ int message_put(struct message_control *control, int level, int type, const void
         control->message->flags |= MSG_CTRUNC;
         head.cmsg_len = room;
     }
-    if (usermem_write(at, &head, sizeof(head)) || usermem_write(at + CMSG_LEN(0), data, head.cmsg_len - CMSG_LEN(0)))
+    if (usermem_write(at, &head, sizeof(head)) ||
+        usermem_write(at + CMSG_LEN(0), data, head.cmsg_len - CMSG_LEN(0)))
         return -EFAULT;
     control->used += CMSG_SPACE(size) < room ? CMSG_SPACE(size) : room;
     return 0;
 }
 
 /* `count` pairs of seconds and a fraction, as wide as the type wants them. */
-static int put_pairs(struct message_control *control, int type, const int64_t *values, unsigned count, bool wide)
+static int put_pairs(struct message_control *control, int type, const int64_t *values, unsigned count,
+                     bool wide)
 {
     long native[6];
 
-    if (wide)
-        return message_put(control, SOL_SOCKET, type, values, count * 2 * sizeof(*values));
+    if (wide) return message_put(control, SOL_SOCKET, type, values, count * 2 * sizeof(*values));
     for (unsigned i = 0; i < count * 2; i++)
         native[i] = (long)values[i];
     return message_put(control, SOL_SOCKET, type, native, count * 2 * sizeof(*native));
@@ -54,13 +62,13 @@ static uint64_t now_ns(void)
 
 int message_put_times(struct message_control *control, const struct bus_slot *slot, uint64_t time_ns)
 {
-    uint32_t stamp = load_relaxed(&slot->option[OPT_TIMESTAMP]), stamping = load_relaxed(&slot->option[OPT_TIMESTAMPING]);
+    uint32_t stamp = load_relaxed(&slot->option[OPT_TIMESTAMP]),
+             stamping = load_relaxed(&slot->option[OPT_TIMESTAMPING]);
     bool wide = load_relaxed(&slot->option[OPT_STAMP_NEW]);
     int64_t times[6] = { 0 };
     int error = 0;
 
-    if (stamp && !time_ns)
-        time_ns = now_ns();
+    if (stamp && !time_ns) time_ns = now_ns();
     times[0] = (int64_t)(time_ns / SECOND_NS);
     times[1] = (int64_t)(time_ns % SECOND_NS);
     if (stamp == TIMESTAMPNS) {
@@ -80,11 +88,9 @@ ssize_t message_put_data(struct raw_receive *message, const uint8_t *frame, size
 
     for (size_t i = 0; i < message->iov_count && done < size; i++) {
         size_t part = message->iov[i].iov_len < size - done ? message->iov[i].iov_len : size - done;
-        if (usermem_write(message->iov[i].iov_base, frame + done, part))
-            return -EFAULT;
+        if (usermem_write(message->iov[i].iov_base, frame + done, part)) return -EFAULT;
         done += part;
     }
-    if (done < size)
-        message->flags |= MSG_TRUNC;
+    if (done < size) message->flags |= MSG_TRUNC;
     return (ssize_t)done;
 }

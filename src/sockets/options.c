@@ -23,7 +23,8 @@ bool options_capable(int capability)
     struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
     struct __user_cap_data_struct data[2] = { { 0 } };
 
-    return sys_call(SYS_capget, &head, data) == 0 && (data[capability / 32].effective & 1u << capability % 32);
+    return sys_call(SYS_capget, &head, data) == 0 &&
+           (data[capability / 32].effective & 1u << capability % 32);
 }
 
 /* ---- SOL_CAN_RAW ---- */
@@ -47,8 +48,7 @@ static int xl_frames_in(const struct option_call *call, int *value)
 
 static void xl_frames_after(const struct option_call *call, int value)
 {
-    if (value)
-        store_relaxed(&call->slot->option[OPT_FD], (uint32_t)value);
+    if (value) store_relaxed(&call->slot->option[OPT_FD], (uint32_t)value);
     options_update_flags(call, value);
 }
 
@@ -67,10 +67,8 @@ static int filter_set(const struct option_call *call, const void *user, socklen_
 {
     struct can_filter filters[FILTERS_MAX];
 
-    if (size % sizeof(*filters) || size > sizeof(filters))
-        return -EINVAL;
-    if (usermem_read(filters, user, size))
-        return -EFAULT;
+    if (size % sizeof(*filters) || size > sizeof(filters)) return -EINVAL;
+    if (usermem_read(filters, user, size)) return -EFAULT;
     slot_set_filters(call->bus, call->number, filters, size / sizeof(*filters));
     return 0;
 }
@@ -78,15 +76,18 @@ static int filter_set(const struct option_call *call, const void *user, socklen_
 static int filter_get(const struct option_call *call, void *user, socklen_t *size)
 {
     struct can_filter filters[FILTERS_MAX];
-    socklen_t need = (socklen_t)(slot_get_filters(call->bus, call->number, filters) * sizeof(*filters)), room = *size;
+    socklen_t need = (socklen_t)(slot_get_filters(call->bus, call->number, filters) * sizeof(*filters)),
+              room = *size;
 
     *size = need;
-    if (room < need)
-        return -ERANGE;
+    if (room < need) return -ERANGE;
     return usermem_write(user, filters, need);
 }
 
-#define RAW(name, keep, ...) { name, keep, 1, __VA_ARGS__ }
+#define RAW(name, keep, ...)                                                                                 \
+    {                                                                                                        \
+        name, keep, 1, __VA_ARGS__                                                                           \
+    }
 
 static const struct option options_raw[] = {
     RAW(CAN_RAW_FILTER, -1, .set = filter_set, .get = filter_get),
@@ -119,8 +120,7 @@ int options_native_get(const struct option_call *call, void *user, socklen_t *si
 
 int options_copy_out(const void *value, size_t have, void *user, socklen_t *size)
 {
-    if (*size > have)
-        *size = (socklen_t)have;
+    if (*size > have) *size = (socklen_t)have;
     return usermem_write(user, value, *size);
 }
 
@@ -129,8 +129,7 @@ static const struct option native = { 0, -1, 0, .set = options_native_set, .get 
 static const struct option *find_in(const struct option *table, unsigned count, int name)
 {
     for (unsigned i = 0; i < count; i++)
-        if (table[i].name == name)
-            return &table[i];
+        if (table[i].name == name) return &table[i];
     return NULL;
 }
 
@@ -139,13 +138,10 @@ static const struct option *find_option(int level, int name)
 {
     const struct option *found = NULL;
 
-    if (level == SOL_CAN_RAW)
-        return find_in(options_raw, sizeof(options_raw) / sizeof(*options_raw), name);
-    if (level != SOL_SOCKET)
-        return NULL;
+    if (level == SOL_CAN_RAW) return find_in(options_raw, sizeof(options_raw) / sizeof(*options_raw), name);
+    if (level != SOL_SOCKET) return NULL;
     found = find_in(options_socket, options_socket_count, name);
-    if (!found)
-        found = find_in(options_stamp, options_stamp_count, name);
+    if (!found) found = find_in(options_stamp, options_stamp_count, name);
     return found ? found : &native;
 }
 
@@ -161,57 +157,44 @@ static int after_efault(const struct option_call *call)
     return -EFAULT;
 }
 
-int raw_setsockopt(const struct bus *bus, uint32_t number, int fd, int level, int name, const void *user, socklen_t size)
+int raw_setsockopt(const struct bus *bus, uint32_t number, int fd, int level, int name, const void *user,
+                   socklen_t size)
 {
     struct option_call call = { bus, &bus->data->slot[number], number, fd, name, NULL };
     int error = 0, value;
 
-    if ((int)size < 0)
-        return -EINVAL;
+    if ((int)size < 0) return -EINVAL;
     call.option = find_option(level, name);
-    if (!call.option)
-        return level == SOL_CAN_RAW ? -ENOPROTOOPT : -EINVAL;
-    if (call.option->set)
-        return call.option->set(&call, user, size);
-    if (call.option->exact ? size != sizeof(value) : size < sizeof(value))
-        return -EINVAL;
-    if (usermem_read(&value, user, sizeof(value)))
-        return after_efault(&call);
-    if (call.option->in)
-        error = call.option->in(&call, &value);
-    if (error)
-        return error;
-    if (call.option->keep >= 0)
-        store_relaxed(&call.slot->option[call.option->keep], (uint32_t)value);
-    if (call.option->after)
-        call.option->after(&call, value);
+    if (!call.option) return level == SOL_CAN_RAW ? -ENOPROTOOPT : -EINVAL;
+    if (call.option->set) return call.option->set(&call, user, size);
+    if (call.option->exact ? size != sizeof(value) : size < sizeof(value)) return -EINVAL;
+    if (usermem_read(&value, user, sizeof(value))) return after_efault(&call);
+    if (call.option->in) error = call.option->in(&call, &value);
+    if (error) return error;
+    if (call.option->keep >= 0) store_relaxed(&call.slot->option[call.option->keep], (uint32_t)value);
+    if (call.option->after) call.option->after(&call, value);
     return 0;
 }
 
-int raw_getsockopt(const struct bus *bus, uint32_t number, int fd, int level, int name, void *user, socklen_t *user_size)
+int raw_getsockopt(const struct bus *bus, uint32_t number, int fd, int level, int name, void *user,
+                   socklen_t *user_size)
 {
     struct option_call call = { bus, &bus->data->slot[number], number, fd, name, NULL };
     socklen_t size;
     int error = 0, value = 0, result;
 
-    if (usermem_read(&size, user_size, sizeof(size)))
-        return -EFAULT;
-    if ((int)size < 0)
-        return -EINVAL;
+    if (usermem_read(&size, user_size, sizeof(size))) return -EFAULT;
+    if ((int)size < 0) return -EINVAL;
     call.option = find_option(level, name);
-    if (!call.option)
-        return level == SOL_CAN_RAW ? -ENOPROTOOPT : -EINVAL;
-    if (call.option->get == options_native_get)
-        return options_native_get(&call, user, user_size);
+    if (!call.option) return level == SOL_CAN_RAW ? -ENOPROTOOPT : -EINVAL;
+    if (call.option->get == options_native_get) return options_native_get(&call, user, user_size);
     if (call.option->get) {
         result = call.option->get(&call, user, &size);
     } else {
-        if (call.option->keep >= 0)
-            value = (int)load_relaxed(&call.slot->option[call.option->keep]);
+        if (call.option->keep >= 0) value = (int)load_relaxed(&call.slot->option[call.option->keep]);
         error = call.option->out ? call.option->out(&call, &value) : 0;
         result = error ? error : options_copy_out(&value, sizeof(value), user, &size);
     }
-    if (result && result != -ERANGE)
-        return result;
+    if (result && result != -ERANGE) return result;
     return usermem_write(user_size, &size, sizeof(size)) ? -EFAULT : result;
 }

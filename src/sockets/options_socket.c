@@ -34,19 +34,20 @@ static int buffer_size(int name, int *value)
     socklen_t size = sizeof(*value);
     long fd = sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), error;
 
-    if (fd < 0)
-        return (int)fd;
+    if (fd < 0) return (int)fd;
     error = sys_call(SYS_setsockopt, fd, SOL_SOCKET, name, value, sizeof(*value));
     name = name == SO_RCVBUFFORCE ? SO_RCVBUF : name == SO_SNDBUFFORCE ? SO_SNDBUF : name;
-    if (!error)
-        error = sys_call(SYS_getsockopt, fd, SOL_SOCKET, name, value, &size);
+    if (!error) error = sys_call(SYS_getsockopt, fd, SOL_SOCKET, name, value, &size);
     sys_call(SYS_close, fd);
     return (int)error;
 }
 
 static int buffer_in(const struct option_call *call, int *value) { return buffer_size(call->name, value); }
 
-static void rcvbuf_after(const struct option_call *call, int value) { store_seq(&call->slot->rx_limit, (uint32_t)value); }
+static void rcvbuf_after(const struct option_call *call, int value)
+{
+    store_seq(&call->slot->rx_limit, (uint32_t)value);
+}
 
 static int need_net_admin(const struct option_call *call, int *value)
 {
@@ -93,8 +94,7 @@ static int lock_filter_in(const struct option_call *call, int *value)
 
 static int bindtoifindex_in(const struct option_call *call, int *value)
 {
-    if (*value < 0)
-        return -EINVAL;
+    if (*value < 0) return -EINVAL;
     return *value && links_find(call->bus->control, (uint32_t)*value) >= LINKS_MAX ? -ENODEV : 0;
 }
 
@@ -146,10 +146,8 @@ static int bindtodevice_set(const struct option_call *call, const void *user, so
 
     if (load_relaxed(&call->slot->option[OPT_BINDTOIFINDEX]) && !options_capable(OPTIONS_CAP_NET_RAW))
         return -EPERM;
-    if ((int)size < 0)
-        return -EINVAL;
-    if (usermem_read(name, user, size < sizeof(name) - 1 ? size : sizeof(name) - 1))
-        return -EFAULT;
+    if ((int)size < 0) return -EINVAL;
+    if (usermem_read(name, user, size < sizeof(name) - 1 ? size : sizeof(name) - 1)) return -EFAULT;
     if (!name[0])
         view.ifindex = 0;
     else if (links_by_name(call->bus->control, name, sizeof(name), &view))
@@ -166,8 +164,7 @@ static int bindtodevice_get(const struct option_call *call, void *user, socklen_
         *size = 0;
         return 0;
     }
-    if (*size < LINK_NAME_SIZE)
-        return -EINVAL;
+    if (*size < LINK_NAME_SIZE) return -EINVAL;
     *size = (socklen_t)strlen(view.name) + 1;
     return usermem_write(user, view.name, *size);
 }
@@ -176,10 +173,8 @@ static int linger_set(const struct option_call *call, const void *user, socklen_
 {
     int value[2];
 
-    if (size < sizeof(value))
-        return -EINVAL;
-    if (usermem_read(value, user, sizeof(value)))
-        return -EFAULT;
+    if (size < sizeof(value)) return -EINVAL;
+    if (usermem_read(value, user, sizeof(value))) return -EFAULT;
     store_relaxed(&call->slot->option[OPT_LINGER_ONOFF], value[0] != 0);
     store_relaxed(&call->slot->option[OPT_LINGER_SECONDS], (uint32_t)value[1]);
     return 0;
@@ -197,12 +192,9 @@ static int txtime_set(const struct option_call *call, const void *user, socklen_
 {
     uint32_t value[2];
 
-    if (size != sizeof(value))
-        return -EINVAL;
-    if (usermem_read(value, user, sizeof(value)))
-        return -EFAULT;
-    if (value[1] & ~3u)
-        return -EINVAL;
+    if (size != sizeof(value)) return -EINVAL;
+    if (usermem_read(value, user, sizeof(value))) return -EFAULT;
+    if (value[1] & ~3u) return -EINVAL;
     store_relaxed(&call->slot->option[OPT_TXTIME], 1);
     return 0;
 }
@@ -220,7 +212,10 @@ static int meminfo_get(const struct option_call *call, void *user, socklen_t *si
                          load_relaxed(&call->slot->option[OPT_RCVBUF]),
                          0,
                          load_relaxed(&call->slot->option[OPT_SNDBUF]),
-                         0, 0, 0, 0,
+                         0,
+                         0,
+                         0,
+                         0,
                          load_relaxed(&call->bus->data->ring[call->number].drops) };
     return options_copy_out(info, sizeof(info), user, size);
 }
@@ -254,7 +249,10 @@ static int invalid(const struct option_call *call, int *value)
     return -EINVAL;
 }
 
-#define SO(name, keep, ...) { name, keep, 0, __VA_ARGS__ }
+#define SO(name, keep, ...)                                                                                  \
+    {                                                                                                        \
+        name, keep, 0, __VA_ARGS__                                                                           \
+    }
 
 const struct option options_socket[] = {
     SO(SO_DEBUG, OPT_DEBUG, .in = debug_in),

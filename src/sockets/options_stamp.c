@@ -21,7 +21,8 @@ static int timestamp_in(const struct option_call *call, int *value)
 {
     if (*value) {
         store_relaxed(&call->slot->option[OPT_STAMP_NEW], is_new(call->name));
-        store_relaxed(&call->slot->stamp_on, 1); /* frames are stamped from now on, even when it is switched off again */
+        store_relaxed(&call->slot->stamp_on,
+                      1); /* frames are stamped from now on, even when it is switched off again */
     }
     *value = !*value ? 0 : is_nanoseconds(call->name) ? STAMPNS : STAMP;
     return 0;
@@ -31,7 +32,9 @@ static int timestamp_in(const struct option_call *call, int *value)
 static int timestamp_out(const struct option_call *call, int *value)
 {
     uint32_t kept = load_relaxed(&call->slot->option[OPT_TIMESTAMP]);
-    bool matches = is_nanoseconds(call->name) ? kept == STAMPNS : call->name == STAMP ? kept == STAMP : kept != 0;
+    bool matches = is_nanoseconds(call->name) ? kept == STAMPNS
+                   : call->name == STAMP      ? kept == STAMP
+                                              : kept != 0;
 
     *value = matches && load_relaxed(&call->slot->option[OPT_STAMP_NEW]) == is_new(call->name);
     return 0;
@@ -43,13 +46,13 @@ static int timestamping_set(const struct option_call *call, const void *user, so
     struct bus_slot *slot = call->slot;
     uint32_t flags;
 
-    if (size < sizeof(flags))
+    if (size < sizeof(flags)) return -EINVAL;
+    if (usermem_read(&flags, user, sizeof(flags))) return -EFAULT;
+    if ((flags & ~KNOWN_FLAGS) ||
+        ((flags & SOF_TIMESTAMPING_OPT_STATS) && !(flags & SOF_TIMESTAMPING_OPT_TSONLY)))
         return -EINVAL;
-    if (usermem_read(&flags, user, sizeof(flags)))
-        return -EFAULT;
-    if ((flags & ~KNOWN_FLAGS) || ((flags & SOF_TIMESTAMPING_OPT_STATS) && !(flags & SOF_TIMESTAMPING_OPT_TSONLY)))
-        return -EINVAL;
-    if ((flags & SOF_TIMESTAMPING_OPT_ID) && !(load_relaxed(&slot->option[OPT_TIMESTAMPING]) & SOF_TIMESTAMPING_OPT_ID))
+    if ((flags & SOF_TIMESTAMPING_OPT_ID) &&
+        !(load_relaxed(&slot->option[OPT_TIMESTAMPING]) & SOF_TIMESTAMPING_OPT_ID))
         store_relaxed(&slot->tx_id, 0);
     if (flags & SOF_TIMESTAMPING_BIND_PHC)
         return load_relaxed(&slot->option[OPT_BINDTOIFINDEX]) ? -EINVAL : -EOPNOTSUPP;
@@ -63,16 +66,21 @@ static int timestamping_get(const struct option_call *call, void *user, socklen_
 {
     uint32_t value[2] = { load_relaxed(&call->slot->option[OPT_TIMESTAMPING]), 0 };
 
-    if (is_new(call->name) && !load_relaxed(&call->slot->option[OPT_STAMP_NEW]))
-        value[0] = 0;
+    if (is_new(call->name) && !load_relaxed(&call->slot->option[OPT_STAMP_NEW])) value[0] = 0;
     return options_copy_out(value, sizeof(value), user, size);
 }
 
-#define ONE_TIME(name) { name, OPT_TIMESTAMP, 0, .in = timestamp_in, .after = options_update_flags, .out = timestamp_out }
-#define ALL_TIMES(name) { name, -1, 0, .set = timestamping_set, .get = timestamping_get }
+#define ONE_TIME(name)                                                                                       \
+    {                                                                                                        \
+        name, OPT_TIMESTAMP, 0, .in = timestamp_in, .after = options_update_flags, .out = timestamp_out      \
+    }
+#define ALL_TIMES(name)                                                                                      \
+    {                                                                                                        \
+        name, -1, 0, .set = timestamping_set, .get = timestamping_get                                        \
+    }
 
 const struct option options_stamp[] = {
-    ONE_TIME(STAMP),     ONE_TIME(STAMPNS),       ONE_TIME(STAMP_NEW), ONE_TIME(STAMPNS_NEW),
-    ALL_TIMES(STAMPING), ALL_TIMES(STAMPING_NEW),
+    ONE_TIME(STAMP),       ONE_TIME(STAMPNS),   ONE_TIME(STAMP_NEW),
+    ONE_TIME(STAMPNS_NEW), ALL_TIMES(STAMPING), ALL_TIMES(STAMPING_NEW),
 };
 const unsigned options_stamp_count = sizeof(options_stamp) / sizeof(*options_stamp);

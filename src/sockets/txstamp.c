@@ -26,15 +26,15 @@ static bool reaches_driver(uint64_t state)
     return (state & LINK_CARRIER) || link_state_kind(state) == LINK_KIND_VCAN;
 }
 
-void txstamp_record(const struct bus *bus, uint32_t number, int fd, uint32_t flags, uint64_t state, const void *frame, size_t size)
+void txstamp_record(const struct bus *bus, uint32_t number, int fd, uint32_t flags, uint64_t state,
+                    const void *frame, size_t size)
 {
     struct bus_slot *slot = &bus->data->slot[number];
     struct errqueue_item item;
 
     item.id = flags & SOF_TIMESTAMPING_OPT_ID ? atomic_fetch_add(&slot->tx_id, 1) : 0;
     item.size = flags & SOF_TIMESTAMPING_OPT_TSONLY ? 0 : (uint32_t)size;
-    if (!(state & LINK_UP))
-        return;
+    if (!(state & LINK_UP)) return;
     if (flags & SOF_TIMESTAMPING_TX_SCHED) {
         item.info = SCM_TSTAMP_SCHED;
         item.time_ns = now_ns();
@@ -55,18 +55,15 @@ ssize_t txstamp_receive(const struct bus *bus, uint32_t number, struct raw_recei
     ssize_t size;
     int error;
 
-    if (!errqueue_pop(bus, number, &item))
-        return -EAGAIN;
+    if (!errqueue_pop(bus, number, &item)) return -EAGAIN;
     message->flags = 0;
     message->name_size = 0;
     size = message_put_data(message, item.frame, item.size);
-    if (size < 0)
-        return size;
+    if (size < 0) return size;
     report.ee_info = item.info;
     report.ee_data = item.id;
     error = message_put_times(&control, &bus->data->slot[number], item.time_ns);
-    if (!error)
-        error = message_put(&control, SOL_CAN_RAW, ERROR_QUEUE_TYPE, &report, sizeof(report));
+    if (!error) error = message_put(&control, SOL_CAN_RAW, ERROR_QUEUE_TYPE, &report, sizeof(report));
     message->control_size = control.used;
     message->flags |= MSG_ERRQUEUE;
     return error ? error : size;

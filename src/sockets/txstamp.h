@@ -9,7 +9,8 @@
 static inline bool txstamp_is_wanted(uint32_t flags) { return flags & SOF_TIMESTAMPING_TX_RECORD_MASK; }
 
 /* A frame is about to go out on an interface in `state`: queues the messages that `flags` ask for. */
-void txstamp_record(const struct bus *bus, uint32_t slot, int fd, uint32_t flags, uint64_t state, const void *frame, size_t size);
+void txstamp_record(const struct bus *bus, uint32_t slot, int fd, uint32_t flags, uint64_t state,
+                    const void *frame, size_t size);
 
 /* recvmsg(MSG_ERRQUEUE): takes the oldest message; never waits. Returns bytes of the frame copied, -EAGAIN when there is none. */
 ssize_t txstamp_receive(const struct bus *bus, uint32_t slot, struct raw_receive *message);
