@@ -1,6 +1,6 @@
 /* bus/bus.c - the way of a frame from its sender to every receiver.
  *
- * Runs in the sender's own thread: interest map -> exact filter -> ring_push -> token if the reader armed. What it reads of
+ * Runs in the sender's own thread: interest map -> exact filter -> ring_push, for each receiver; then tokens for those who armed. What it reads of
  * other sockets is one line of their slot and their filters; nothing of it is trusted beyond this one decision. */
 #include "bus/bus.h"
 #include "bus/counters.h"
@@ -15,12 +15,42 @@
 #include <time.h>
 
 #define FILTER_READ_TRIES 4
+#define WAKES_AT_ONCE 32
 #define DEAD_PROBE_EVERY 1024 /* drops between two looks whether the receiver of a full ring still lives */
+
+/* Receivers that wait for a token. They get it when the frame is in every ring, so that no answer overtakes it: a reader that
+ * is woken may run before the sender goes on. */
+struct wakes {
+    const struct bus *bus;
+    int token_fd;
+    uint32_t count;
+    uint32_t slot[WAKES_AT_ONCE];
+};
+
+static void wake_all(struct wakes *wakes)
+{
+    uint32_t gen;
+
+    for (uint32_t i = 0; i < wakes->count; i++)
+        if (wake_notify(wakes->bus, wakes->slot[i], wakes->token_fd, &gen) == -ECONNREFUSED)
+            slot_end(wakes->bus, wakes->slot[i], gen);
+    wakes->count = 0;
+}
+
+static void wake_later(struct wakes *wakes, uint32_t number)
+{
+    if (likely(!wake_is_wanted(wakes->bus, number)))
+        return;
+    if (wakes->count == WAKES_AT_ONCE)
+        wake_all(wakes);
+    wakes->slot[wakes->count++] = number;
+}
 
 /* A delivery under way. */
 struct delivery {
     const struct bus *bus;
     const struct bus_frame *frame;
+    struct wakes *wakes;
     struct ring_meta meta;
     uint32_t id;
     uint32_t needs; /* rx_flags that a receiver must have */
@@ -83,11 +113,19 @@ static uint32_t depth_limit(const struct bus_slot *slot, uint32_t size)
     return records > RING_SLOTS ? RING_SLOTS : records;
 }
 
+/* A ring was full: does anybody still read it? */
+static void look_after(const struct bus *bus, uint32_t number)
+{
+    uint32_t gen = load_relaxed(&bus->data->slot[number].gen);
+
+    if (load_relaxed(&bus->data->ring[number].drops) % DEAD_PROBE_EVERY == 1 && wake_probe(bus, number, gen) == WAKE_DEAD)
+        slot_end(bus, number, gen);
+}
+
 static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
 {
     struct bus_slot *slot = &d->bus->data->slot[number];
     uint32_t flags = load_acquire(&slot->rx_flags), copies;
-    struct ring *ring = &d->bus->data->ring[number];
     const struct bus_frame *frame = d->frame;
     struct bus_frame trimmed; /* what a program left of it */
 
@@ -109,15 +147,10 @@ static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
         frame = &trimmed;
     }
     for (uint32_t i = 0; i < copies; i++) {
-        uint32_t gen = load_relaxed(&slot->gen);
-        bool queued = ring_push(d->bus, number, frame, &d->meta) == 0;
-        if (likely(queued) && wake_notify(d->bus, number, d->frame->token_fd, &gen) != -ECONNREFUSED)
-            continue;
-        if (!queued && (load_relaxed(&ring->drops) % DEAD_PROBE_EVERY != 1 ||
-                        wake_probe(d->bus, number, gen) != WAKE_DEAD))
-            continue;
-        slot_end(d->bus, number, gen);
-        return;
+        if (likely(ring_push(d->bus, number, frame, &d->meta) == 0))
+            wake_later(d->wakes, number);
+        else
+            look_after(d->bus, number);
     }
 }
 
@@ -147,9 +180,12 @@ static uint32_t needed_flags(const struct bus_frame *frame)
     return RX_OPEN | (((const uint8_t *)frame->frame)[4] & FRAME_XL_FLAG ? RX_XL : RX_FD);
 }
 
-void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const struct bus_frame *frame, uint32_t record_flags)
+static void deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const struct bus_frame *frame,
+                    uint32_t record_flags, struct wakes *wakes)
 {
-    struct delivery d = { .bus = bus, .frame = frame, .id = frame_id(frame->frame), .needs = needed_flags(frame) };
+    struct delivery d = {
+        .bus = bus, .frame = frame, .wakes = wakes, .id = frame_id(frame->frame), .needs = needed_flags(frame)
+    };
 
     d.meta.ifindex = ifindex;
     d.meta.record_flags = record_flags;
@@ -158,13 +194,25 @@ void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const 
     deliver_map(&d, &bus->data->map[index], ifindex);
 }
 
+void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const struct bus_frame *frame, uint32_t record_flags)
+{
+    struct wakes wakes;
+
+    wakes.bus = bus;
+    wakes.token_fd = frame->token_fd;
+    wakes.count = 0;
+    deliver(bus, index, ifindex, frame, record_flags, &wakes);
+    wake_all(&wakes);
+}
+
 static void count(const struct bus *bus, uint32_t index, const struct bus_frame *frame, unsigned what, uint32_t bytes)
 {
     counters_add(&bus->data->counters[index][frame->owner % COUNTER_SHARDS], what, bytes);
 }
 
 /* The other end of a vxcan pair receives the frame from its wire: no longer anybody's own. */
-static void deliver_to_peer(const struct bus *bus, uint32_t peer, const struct bus_frame *frame, uint32_t bytes)
+static void deliver_to_peer(const struct bus *bus, uint32_t peer, const struct bus_frame *frame, uint32_t bytes,
+                            struct wakes *wakes)
 {
     struct bus_frame theirs = *frame;
     uint64_t state = load_acquire(&bus->control->links[peer].state);
@@ -174,24 +222,29 @@ static void deliver_to_peer(const struct bus *bus, uint32_t peer, const struct b
         return;
     theirs.origin = SOCKET_NONE;
     count(bus, peer, frame, COUNT_RECEIVED, bytes);
-    bus_deliver(bus, peer, load_acquire(&bus->control->links[peer].ifindex), &theirs, 0);
+    deliver(bus, peer, load_acquire(&bus->control->links[peer].ifindex), &theirs, 0, wakes);
 }
 
 int bus_send(const struct bus *bus, uint32_t index, uint64_t state, const struct bus_frame *frame)
 {
     uint32_t bytes = frame_payload(frame->frame, frame_classify(frame->frame, frame->size)), peer;
+    struct wakes wakes;
 
     if (unlikely(!(state & LINK_UP)))
         return -ENETDOWN;
+    wakes.bus = bus;
+    wakes.token_fd = frame->token_fd;
+    wakes.count = 0;
     if (likely(link_state_kind(state) == LINK_KIND_VCAN)) {
         count(bus, index, frame, frame->loopback ? COUNT_LOOPED : COUNT_SENT, bytes);
     } else if (state & LINK_CARRIER) {
         peer = link_state_peer(state);
         count(bus, index, frame, COUNT_SENT, bytes);
         if (peer > 0 && peer <= LINKS_MAX)
-            deliver_to_peer(bus, peer - 1, frame, bytes);
+            deliver_to_peer(bus, peer - 1, frame, bytes, &wakes);
     }
     if (likely(frame->loopback))
-        bus_deliver(bus, index, load_acquire(&bus->control->links[index].ifindex), frame, RECORD_LOCAL);
+        deliver(bus, index, load_acquire(&bus->control->links[index].ifindex), frame, RECORD_LOCAL, &wakes);
+    wake_all(&wakes);
     return 0;
 }

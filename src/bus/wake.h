@@ -17,6 +17,12 @@ int wake_address(const struct bus *bus, uint32_t slot, uint32_t gen, struct sock
  * Returns 0, or -ECONNREFUSED when nobody holds that socket any more, whose generation is then in *gen (unless gen is NULL). Never blocks. */
 int wake_notify(const struct bus *bus, uint32_t slot, int fd, uint32_t *gen);
 
+/* After publishing: is a token to be sent at all? Cheap. */
+static inline bool wake_is_wanted(const struct bus *bus, uint32_t slot)
+{
+    return (load_seq(&bus->data->ring[slot].armed) & 3) != WAKE_SENT;
+}
+
 /* Reader, ring looks empty: takes tokens off `fd` (the socket itself), arms, and looks again.
  * Returns true when there is nothing to report, and the next event will send a token. */
 bool wake_settle(const struct bus *bus, uint32_t slot, int fd);
