@@ -3,7 +3,8 @@
  *   flood  the sender writes as fast as it can; what the receiver's queue cannot hold is lost, as on any CAN bus
  *   paced  the sender never is further ahead than the queue holds (the receiver tells its progress in shared memory)
  *   unix   the reference: AF_UNIX datagrams, where the kernel holds the sender back
- * A slice ends with a frame of 4 bytes, which is sent again until the receiver has seen it.
+ * A slice begins and ends with a frame of 4 bytes, which is sent again until the receiver has seen it: it is awake when the clock
+ * starts, and has received everything when it stops.
  */
 #include "bench.h"
 #include <sched.h>
@@ -11,9 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SLICE_NS     10000000u
-#define CHUNK        256u /* frames between two looks at the clock */
-#define TELL_EVERY   32u  /* frames between two words about the receiver's progress */
+#define SLICE_NS     3000000u /* less than a time slice of the scheduler */
+#define CHUNK        256u     /* frames between two looks at the clock */
+#define TELL_EVERY   32u      /* frames between two words about the receiver's progress */
 #define RESEND_NS    2000000u
 #define WINDOW_MAX   900u
 #define RELAX_ROUNDS 50
@@ -24,14 +25,15 @@ enum { SENT, RECEIVED, LOST, FIGURES };
 /* Written by the receiver, read by the sender. */
 struct progress {
     _Alignas(64) _Atomic uint64_t received;
-    _Atomic uint32_t ended; /* number of the last slice whose end was seen */
+    _Atomic uint32_t mark; /* number of the last mark that was seen */
     _Atomic bool ready;
 };
 
 struct way {
     int from;
     struct progress *progress;
-    uint64_t sent; /* altogether, without ends */
+    uint64_t sent; /* altogether, without marks */
+    uint32_t marks;
 };
 
 struct receiver {
@@ -41,7 +43,6 @@ struct receiver {
 
 struct stream {
     struct way can, unix_;
-    uint32_t slice;
 };
 
 static void receive(void *context)
@@ -51,7 +52,7 @@ static void receive(void *context)
     int fd = r->fd < 0 ? can_open() : r->fd;
     struct can_frame frame;
     uint64_t received = 0;
-    uint32_t slice;
+    uint32_t mark;
 
     placement_peer();
     atomic_store(&p->ready, true);
@@ -62,9 +63,9 @@ static void receive(void *context)
                 atomic_store_explicit(&p->received, received, memory_order_relaxed);
             continue;
         }
-        memcpy(&slice, frame.data, sizeof(slice));
+        memcpy(&mark, frame.data, sizeof(mark));
         atomic_store_explicit(&p->received, received, memory_order_relaxed);
-        atomic_store_explicit(&p->ended, slice, memory_order_release);
+        atomic_store_explicit(&p->mark, mark, memory_order_release);
     }
 }
 
@@ -83,30 +84,35 @@ static uint64_t wait_for_room(const struct way *way, uint64_t lost, unsigned win
     }
 }
 
-static void send_end(const struct way *way, uint32_t slice)
+/* Returns when the receiver has seen it. */
+static void send_mark(struct way *way)
 {
     struct can_frame frame = can_example();
 
-    frame.len = sizeof(slice);
-    memcpy(frame.data, &slice, sizeof(slice));
+    way->marks++;
+    frame.len = sizeof(way->marks);
+    memcpy(frame.data, &way->marks, sizeof(way->marks));
     for (;;) {
         uint64_t deadline = now_ns() + RESEND_NS;
         write_each_ns(way->from, &frame, sizeof(frame), 1);
         while (now_ns() < deadline) {
-            if (atomic_load_explicit(&way->progress->ended, memory_order_acquire) == slice) return;
+            if (atomic_load_explicit(&way->progress->mark, memory_order_acquire) == way->marks) return;
             sched_yield();
         }
     }
 }
 
 /* Sends for a slice; window 0: without looking back. */
-static void run(struct way *way, uint32_t slice, unsigned window, struct series *series)
+static void run(struct way *way, unsigned window, struct series *series)
 {
     struct can_frame frame = can_example();
-    uint64_t before = atomic_load(&way->progress->received), lost = way->sent - before, seen = before;
-    uint64_t sent_before = way->sent, start = now_ns(), sent_at, ended_at;
+    uint64_t sent_before = way->sent, before, lost, seen, start, sent_at, ended_at;
     double received;
 
+    send_mark(way);
+    seen = before = atomic_load(&way->progress->received);
+    lost = way->sent - before;
+    start = now_ns();
     do {
         for (unsigned i = 0; i < CHUNK; i++, way->sent++) {
             if (window && way->sent - lost - seen >= window) seen = wait_for_room(way, lost, window);
@@ -114,7 +120,7 @@ static void run(struct way *way, uint32_t slice, unsigned window, struct series 
         }
         sent_at = now_ns();
     } while (sent_at - start < SLICE_NS);
-    send_end(way, slice);
+    send_mark(way);
     ended_at = now_ns();
     received = (double)(atomic_load(&way->progress->received) - before);
     series_add(&series[SENT], (double)(way->sent - sent_before) * 1e3 / (double)(sent_at - start));
@@ -137,9 +143,9 @@ static void slice(struct series *series, void *context)
 
     for (unsigned where = 0; where < placement_count(); where++, series += WAYS * FIGURES) {
         placement_enter(where);
-        run(&s->can, ++s->slice, 0, &series[FLOOD * FIGURES]);
-        run(&s->can, ++s->slice, window_size(), &series[PACED * FIGURES]);
-        run(&s->unix_, s->slice, 0, &series[UNIX * FIGURES]);
+        run(&s->can, 0, &series[FLOOD * FIGURES]);
+        run(&s->can, window_size(), &series[PACED * FIGURES]);
+        run(&s->unix_, 0, &series[UNIX * FIGURES]);
     }
 }
 
