@@ -9,18 +9,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-_Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "shared memory needs lock-free atomics");
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2,
+               "shared memory needs lock-free atomics");
 
 typedef _Atomic uint32_t atomic_u32;
 typedef _Atomic uint64_t atomic_u64;
 
-#define load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
-#define load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
-#define load_seq(p) atomic_load_explicit((p), memory_order_seq_cst)
+#define load_relaxed(p)     atomic_load_explicit((p), memory_order_relaxed)
+#define load_acquire(p)     atomic_load_explicit((p), memory_order_acquire)
+#define load_seq(p)         atomic_load_explicit((p), memory_order_seq_cst)
 #define store_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
 #define store_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
-#define store_seq(p, v) atomic_store_explicit((p), (v), memory_order_seq_cst)
-#define add_relaxed(p, v) atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define store_seq(p, v)     atomic_store_explicit((p), (v), memory_order_seq_cst)
+#define add_relaxed(p, v)   atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
 
 /* Compare and swap; sequentially consistent, because every use orders against another process. */
 static inline bool cas32(atomic_u32 *p, uint32_t old, uint32_t new)
@@ -43,7 +44,7 @@ static inline void cpu_relax(void)
 #endif
 }
 
-#define likely(x) __builtin_expect(!!(x), 1)
+#define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 #endif

@@ -15,14 +15,15 @@
 /* A system call with up to six arguments, result or -errno. */
 long sys_call6(long nr, long a, long b, long c, long d, long e, long f);
 
-#define sys_call(nr, ...) SYS_PICK(__VA_ARGS__, 6, 5, 4, 3, 2, 1)(nr, __VA_ARGS__)
+#define sys_call(nr, ...)                  SYS_PICK(__VA_ARGS__, 6, 5, 4, 3, 2, 1)(nr, __VA_ARGS__)
 #define SYS_PICK(a, b, c, d, e, f, n, ...) SYS_CALL##n
-#define SYS_CALL1(nr, a) sys_call6(nr, (long)(a), 0, 0, 0, 0, 0)
-#define SYS_CALL2(nr, a, b) sys_call6(nr, (long)(a), (long)(b), 0, 0, 0, 0)
-#define SYS_CALL3(nr, a, b, c) sys_call6(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
-#define SYS_CALL4(nr, a, b, c, d) sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
-#define SYS_CALL5(nr, a, b, c, d, e) sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
-#define SYS_CALL6(nr, a, b, c, d, e, f) sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define SYS_CALL1(nr, a)                   sys_call6(nr, (long)(a), 0, 0, 0, 0, 0)
+#define SYS_CALL2(nr, a, b)                sys_call6(nr, (long)(a), (long)(b), 0, 0, 0, 0)
+#define SYS_CALL3(nr, a, b, c)             sys_call6(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define SYS_CALL4(nr, a, b, c, d)          sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define SYS_CALL5(nr, a, b, c, d, e)       sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
+#define SYS_CALL6(nr, a, b, c, d, e, f)                                                                      \
+    sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* mmap(2): an address, or one for which sys_is_error() holds (its value is -errno). */
 static inline void *sys_mmap(void *at, size_t size, int protection, int flags, int fd, int64_t offset)

@@ -19,8 +19,7 @@ static int map(int fd, size_t size, off_t offset, int protection, void **out)
     void *at = sys_mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, offset);
     long error;
 
-    if (sys_is_error(at))
-        return (int)(long)at;
+    if (sys_is_error(at)) return (int)(long)at;
     sys_call(SYS_munlock, at, size);
     sys_call(SYS_madvise, at, size, MADV_DONTDUMP);
     error = sys_call(SYS_mprotect, at, size, protection);
@@ -38,8 +37,7 @@ static int check(int fd, uint64_t size)
     long seals = sys_call(SYS_fcntl, fd, F_GET_SEALS, 0);
     long end = sys_call(SYS_lseek, fd, 0, SEEK_END);
 
-    if (seals < 0 || (seals & SIZE_SEALS) != SIZE_SEALS || end < 0)
-        return -EBADF;
+    if (seals < 0 || (seals & SIZE_SEALS) != SIZE_SEALS || end < 0) return -EBADF;
     return (uint64_t)end == size ? 0 : -EPROTO;
 }
 
@@ -48,14 +46,14 @@ int attach_map(struct bus *bus, int control_fd, int data_fd, bool control_writab
     int error = check(control_fd, sizeof(struct control));
     void *control, *data;
 
+    if (!error) error = check(data_fd, DATA_SIZE);
     if (!error)
-        error = check(data_fd, DATA_SIZE);
-    if (!error)
-        error = map(control_fd, sizeof(struct control), 0, PROT_READ | (control_writable ? PROT_WRITE : 0), &control);
-    if (error)
-        return error;
+        error = map(control_fd, sizeof(struct control), 0, PROT_READ | (control_writable ? PROT_WRITE : 0),
+                    &control);
+    if (error) return error;
     error = map(data_fd, sizeof(struct data), 0, PROT_READ | PROT_WRITE, &data);
-    if (!error && (((struct control *)control)->magic != LAYOUT_MAGIC || ((struct control *)control)->version != LAYOUT_VERSION)) {
+    if (!error && (((struct control *)control)->magic != LAYOUT_MAGIC ||
+                   ((struct control *)control)->version != LAYOUT_VERSION)) {
         sys_call(SYS_munmap, data, sizeof(struct data));
         error = -EPROTO;
     }
@@ -75,8 +73,7 @@ int attach_map_ext(struct bus *bus, int data_fd)
 
     if (!error)
         error = map(data_fd, sizeof(struct data_ext), (off_t)DATA_EXT_OFFSET, PROT_READ | PROT_WRITE, &ext);
-    if (!error)
-        bus->ext = ext;
+    if (!error) bus->ext = ext;
     return error;
 }
 
@@ -84,13 +81,10 @@ static int create(const char *name, uint64_t size)
 {
     long fd = sys_call(SYS_memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING), error;
 
-    if (fd < 0)
-        return (int)fd;
+    if (fd < 0) return (int)fd;
     error = sys_call(SYS_ftruncate, fd, size);
-    if (!error)
-        error = sys_call(SYS_fcntl, fd, F_ADD_SEALS, SIZE_SEALS);
-    if (error)
-        sys_call(SYS_close, fd);
+    if (!error) error = sys_call(SYS_fcntl, fd, F_ADD_SEALS, SIZE_SEALS);
+    if (error) sys_call(SYS_close, fd);
     return error ? (int)error : (int)fd;
 }
 
@@ -100,8 +94,7 @@ int attach_create(int fds[2], struct control **control)
     int error;
 
     fds[0] = create("pocketcan-control", sizeof(struct control));
-    if (fds[0] < 0)
-        return fds[0];
+    if (fds[0] < 0) return fds[0];
     fds[1] = create("pocketcan-data", DATA_SIZE);
     error = fds[1] < 0 ? fds[1] : map(fds[0], sizeof(struct control), 0, PROT_READ | PROT_WRITE, &at);
     if (!error) {
@@ -112,8 +105,7 @@ int attach_create(int fds[2], struct control **control)
     }
     if (error) {
         sys_call(SYS_close, fds[0]);
-        if (fds[1] >= 0)
-            sys_call(SYS_close, fds[1]);
+        if (fds[1] >= 0) sys_call(SYS_close, fds[1]);
     }
     return error;
 }

@@ -15,8 +15,8 @@
 #include <time.h>
 
 #define FILTER_READ_TRIES 4
-#define WAKES_AT_ONCE 32
-#define DEAD_PROBE_EVERY 1024 /* drops between two looks whether the receiver of a full ring still lives */
+#define WAKES_AT_ONCE     32
+#define DEAD_PROBE_EVERY  1024 /* drops between two looks whether the receiver of a full ring still lives */
 
 /* Receivers that wait for a token. They get it when the frame is in every ring, so that no answer overtakes it: a reader that
  * is woken may run before the sender goes on. */
@@ -39,10 +39,8 @@ static void wake_all(struct wakes *wakes)
 
 static void wake_later(struct wakes *wakes, uint32_t number)
 {
-    if (likely(!wake_is_wanted(wakes->bus, number)))
-        return;
-    if (wakes->count == WAKES_AT_ONCE)
-        wake_all(wakes);
+    if (likely(!wake_is_wanted(wakes->bus, number))) return;
+    if (wakes->count == WAKES_AT_ONCE) wake_all(wakes);
     wakes->slot[wakes->count++] = number;
 }
 
@@ -76,15 +74,13 @@ static uint32_t count_matches(const struct bus_slot *slot, uint32_t id, uint32_t
         current = load_acquire(&slot->filters_cur);
         const struct slot_filters *list = &slot->filters[current & 1];
         count = load_relaxed(&list->count);
-        if (count > FILTERS_MAX)
-            count = FILTERS_MAX;
+        if (count > FILTERS_MAX) count = FILTERS_MAX;
         for (uint32_t i = 0; i < count; i++) {
             uint32_t filter_id = load_relaxed(&list->entry[i].id), mask = load_relaxed(&list->entry[i].mask);
             matches += filter_matches(filter_normalise(filter_id, mask), id);
         }
         atomic_thread_fence(memory_order_acquire);
-        if (likely(load_relaxed(&slot->filters_cur) == current))
-            break;
+        if (likely(load_relaxed(&slot->filters_cur) == current)) break;
     }
     *count_out = count;
     return matches;
@@ -94,11 +90,9 @@ static uint32_t copies_for(const struct bus_slot *slot, uint32_t flags, uint32_t
 {
     uint32_t count, matches;
 
-    if (likely((flags & RX_ALL) && !(id & CAN_ERR_FLAG)))
-        return 1;
+    if (likely((flags & RX_ALL) && !(id & CAN_ERR_FLAG))) return 1;
     matches = count_matches(slot, id, &count);
-    if ((id & CAN_ERR_FLAG) && (id & load_relaxed(&slot->err_mask)))
-        matches++;
+    if ((id & CAN_ERR_FLAG) && (id & load_relaxed(&slot->err_mask))) matches++;
     return filter_copies(matches, count, flags & RX_JOIN);
 }
 
@@ -106,8 +100,7 @@ static uint32_t depth_limit(const struct bus_slot *slot, uint32_t size)
 {
     uint32_t bytes = load_relaxed(&slot->rx_limit), charge, records;
 
-    if (likely(!bytes))
-        return RING_SLOTS;
+    if (likely(!bytes)) return RING_SLOTS;
     charge = frame_charge(size);
     records = bytes / charge + (bytes % charge != 0);
     return records > RING_SLOTS ? RING_SLOTS : records;
@@ -118,7 +111,8 @@ static void look_after(const struct bus *bus, uint32_t number)
 {
     uint32_t gen = load_relaxed(&bus->data->slot[number].gen);
 
-    if (load_relaxed(&bus->data->ring[number].drops) % DEAD_PROBE_EVERY == 1 && wake_probe(bus, number, gen) == WAKE_DEAD)
+    if (load_relaxed(&bus->data->ring[number].drops) % DEAD_PROBE_EVERY == 1 &&
+        wake_probe(bus, number, gen) == WAKE_DEAD)
         slot_end(bus, number, gen);
 }
 
@@ -129,21 +123,16 @@ static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
     const struct bus_frame *frame = d->frame;
     struct bus_frame trimmed; /* what a program left of it */
 
-    if ((flags & d->needs) != d->needs || load_relaxed(&slot->ifindex) != ifindex)
-        return;
-    if (number == frame->origin && !(flags & RX_OWN))
-        return;
+    if ((flags & d->needs) != d->needs || load_relaxed(&slot->ifindex) != ifindex) return;
+    if (number == frame->origin && !(flags & RX_OWN)) return;
     copies = copies_for(slot, flags, d->id);
-    if (!copies)
-        return;
-    if ((flags & RX_TIME) && !d->meta.time_ns)
-        d->meta.time_ns = now_ns();
+    if (!copies) return;
+    if ((flags & RX_TIME) && !d->meta.time_ns) d->meta.time_ns = now_ns();
     d->meta.limit = depth_limit(slot, frame->size);
     if (unlikely(flags & RX_BPF)) {
         trimmed = *frame;
         trimmed.size = program_run(d->bus, number, frame, d->meta.ifindex);
-        if (!trimmed.size)
-            return;
+        if (!trimmed.size) return;
         frame = &trimmed;
     }
     for (uint32_t i = 0; i < copies; i++) {
@@ -158,7 +147,8 @@ static void deliver_map(struct delivery *d, const struct imap *map, uint32_t ifi
 {
     uint32_t groups = imap_groups(map, d->rows, d->row_count);
 
-    while (groups) { /* from the top: slots are given out from the bottom, and the newest socket is served first */
+    while (
+        groups) { /* from the top: slots are given out from the bottom, and the newest socket is served first */
         uint32_t group = 31 - (uint32_t)__builtin_clz(groups), count, word;
         groups &= ~(1u << group);
         word = imap_group(group, &count) + count;
@@ -194,7 +184,8 @@ static void deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, con
     deliver_map(&d, &bus->data->map[index], ifindex);
 }
 
-void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const struct bus_frame *frame, uint32_t record_flags)
+void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const struct bus_frame *frame,
+                 uint32_t record_flags)
 {
     struct wakes wakes;
 
@@ -205,21 +196,21 @@ void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const 
     wake_all(&wakes);
 }
 
-static void count(const struct bus *bus, uint32_t index, const struct bus_frame *frame, unsigned what, uint32_t bytes)
+static void count(const struct bus *bus, uint32_t index, const struct bus_frame *frame, unsigned what,
+                  uint32_t bytes)
 {
     counters_add(&bus->data->counters[index][frame->owner % COUNTER_SHARDS], what, bytes);
 }
 
 /* The other end of a vxcan pair receives the frame from its wire: no longer anybody's own. */
-static void deliver_to_peer(const struct bus *bus, uint32_t peer, const struct bus_frame *frame, uint32_t bytes,
-                            struct wakes *wakes)
+static void deliver_to_peer(const struct bus *bus, uint32_t peer, const struct bus_frame *frame,
+                            uint32_t bytes, struct wakes *wakes)
 {
     struct bus_frame theirs = *frame;
     uint64_t state = load_acquire(&bus->control->links[peer].state);
     const uint32_t ready = LINK_PRESENT | LINK_UP;
 
-    if ((state & ready) != ready)
-        return;
+    if ((state & ready) != ready) return;
     theirs.origin = SOCKET_NONE;
     count(bus, peer, frame, COUNT_RECEIVED, bytes);
     deliver(bus, peer, load_acquire(&bus->control->links[peer].ifindex), &theirs, 0, wakes);
@@ -230,8 +221,7 @@ int bus_send(const struct bus *bus, uint32_t index, uint64_t state, const struct
     uint32_t bytes = frame_payload(frame->frame, frame_classify(frame->frame, frame->size)), peer;
     struct wakes wakes;
 
-    if (unlikely(!(state & LINK_UP)))
-        return -ENETDOWN;
+    if (unlikely(!(state & LINK_UP))) return -ENETDOWN;
     wakes.bus = bus;
     wakes.token_fd = frame->token_fd;
     wakes.count = 0;
@@ -240,8 +230,7 @@ int bus_send(const struct bus *bus, uint32_t index, uint64_t state, const struct
     } else if (state & LINK_CARRIER) {
         peer = link_state_peer(state);
         count(bus, index, frame, COUNT_SENT, bytes);
-        if (peer > 0 && peer <= LINKS_MAX)
-            deliver_to_peer(bus, peer - 1, frame, bytes, &wakes);
+        if (peer > 0 && peer <= LINKS_MAX) deliver_to_peer(bus, peer - 1, frame, bytes, &wakes);
     }
     if (likely(frame->loopback))
         deliver(bus, index, load_acquire(&bus->control->links[index].ifindex), frame, RECORD_LOCAL, &wakes);

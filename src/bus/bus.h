@@ -8,21 +8,21 @@
 struct bus {
     const struct control *control;
     struct data *data;
-    struct data_ext *ext;    /* NULL until this process uses CAN XL */
-    const char *dir;         /* instance directory, no trailing slash */
-    size_t dir_size;         /* strlen(dir) */
+    struct data_ext *ext; /* NULL until this process uses CAN XL */
+    const char *dir;      /* instance directory, no trailing slash */
+    size_t dir_size;      /* strlen(dir) */
 };
 
 /* A frame on its way. `frame` is a private copy that nobody else can write. */
 struct bus_frame {
-    const void *frame;   /* struct can_frame, canfd_frame or canxl_frame */
-    uint32_t size;       /* 16, 72 or 13..2060 bytes */
-    uint32_t origin;     /* sending socket's slot, or SOCKET_NONE */
+    const void *frame; /* struct can_frame, canfd_frame or canxl_frame */
+    uint32_t size;     /* 16, 72 or 13..2060 bytes */
+    uint32_t origin;   /* sending socket's slot, or SOCKET_NONE */
     uint32_t origin_gen;
-    uint32_t owner;      /* who claims ring records: the sender's slot, or RING_OWNER_DAEMON */
+    uint32_t owner; /* who claims ring records: the sender's slot, or RING_OWNER_DAEMON */
     uint32_t mark;
-    int token_fd;        /* datagram socket to send wake-ups from */
-    bool loopback;       /* CAN_RAW_LOOPBACK: local sockets receive it too */
+    int token_fd;  /* datagram socket to send wake-ups from */
+    bool loopback; /* CAN_RAW_LOOPBACK: local sockets receive it too */
 };
 
 /* Sends on interface links[index] as its driver would: vcan loops back, vxcan also hands the frame to its peer.
@@ -30,6 +30,7 @@ struct bus_frame {
 int bus_send(const struct bus *bus, uint32_t index, uint64_t state, const struct bus_frame *frame);
 
 /* Puts a frame into every matching receiver of links[index]; record_flags are RECORD_*. */
-void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const struct bus_frame *frame, uint32_t record_flags);
+void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const struct bus_frame *frame,
+                 uint32_t record_flags);
 
 #endif

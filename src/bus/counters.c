@@ -2,7 +2,8 @@
  * are only added up when somebody asks. */
 #include "bus/counters.h"
 
-static void sum_shard(const struct bus_counters *shard, uint64_t packets[COUNTER_KINDS], uint64_t bytes[COUNTER_KINDS])
+static void sum_shard(const struct bus_counters *shard, uint64_t packets[COUNTER_KINDS],
+                      uint64_t bytes[COUNTER_KINDS])
 {
     for (unsigned what = 0; what < COUNTER_KINDS; what++) {
         for (uint32_t length = 0; length < COUNTER_LENGTHS; length++) {

@@ -5,7 +5,11 @@
 #include "bus/layout.h"
 
 /* What happened to a frame on one interface. */
-enum { COUNT_LOOPED /* sent and received back */, COUNT_SENT /* sent only */, COUNT_RECEIVED /* received only */ };
+enum {
+    COUNT_LOOPED /* sent and received back */,
+    COUNT_SENT /* sent only */,
+    COUNT_RECEIVED /* received only */
+};
 
 /* The sums, as struct rtnl_link_stats64 names them. Bytes are payload bytes. */
 struct link_counts {

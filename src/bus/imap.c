@@ -27,7 +27,8 @@ uint32_t imap_row(struct filter_entry entry)
 static uint32_t group_of(uint32_t slot)
 {
     uint32_t word = slot / 64;
-    return word < IMAP_SMALL_GROUPS ? word : IMAP_SMALL_GROUPS + (word - IMAP_SMALL_GROUPS) / IMAP_LARGE_WORDS;
+    return word < IMAP_SMALL_GROUPS ? word
+                                    : IMAP_SMALL_GROUPS + (word - IMAP_SMALL_GROUPS) / IMAP_LARGE_WORDS;
 }
 
 void imap_set(struct imap *map, uint32_t row, uint32_t slot)
@@ -47,8 +48,7 @@ static bool group_is_empty(const struct imap *map, uint32_t row, uint32_t group)
     uint32_t count;
 
     for (uint32_t word = imap_group(group, &count), end = word + count; word < end; word++)
-        if (load_seq(&map->word[row][word]))
-            return false;
+        if (load_seq(&map->word[row][word])) return false;
     return true;
 }
 
@@ -57,12 +57,10 @@ void imap_clear(struct imap *map, uint32_t row, uint32_t slot)
     uint32_t group = group_of(slot);
     uint64_t head;
 
-    if (!(atomic_fetch_and(&map->word[row][slot / 64], ~(1ull << slot % 64)) & 1ull << slot % 64))
-        return;
+    if (!(atomic_fetch_and(&map->word[row][slot / 64], ~(1ull << slot % 64)) & 1ull << slot % 64)) return;
     do {
         head = load_seq(&map->head[row]);
-        if (!group_is_empty(map, row, group))
-            return;
+        if (!group_is_empty(map, row, group)) return;
     } while (!cas64(&map->head[row], head, head & ~(1ull << group)));
 }
 
@@ -75,8 +73,7 @@ unsigned imap_rows_of_frame(uint32_t frame_id, uint32_t rows[IMAP_ROWS_PER_FRAME
     rows[0] = IMAP_ROW_ALL;
     rows[1] = IMAP_ROW_MASKED;
     rows[2] = IMAP_ROW_INVERTED;
-    if (frame_id & CAN_RTR_FLAG)
-        return 3;
+    if (frame_id & CAN_RTR_FLAG) return 3;
     rows[3] = frame_id & CAN_EFF_FLAG ? IMAP_ROW_EXT + filter_hash(frame_id, IMAP_EXT_ROWS)
                                       : IMAP_ROW_STD + (frame_id & CAN_SFF_MASK);
     return 4;

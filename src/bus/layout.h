@@ -13,22 +13,24 @@
 #include <stdint.h>
 #include "base/atomics.h"
 
-#define LAYOUT_MAGIC 0x4e414350u /* "PCAN" */
+#define LAYOUT_MAGIC   0x4e414350u /* "PCAN" */
 #define LAYOUT_VERSION 1u
 
-#define LINKS_MAX 128u        /* interfaces of an instance */
-#define LINK_NAME_SIZE 16u    /* IFNAMSIZ */
-#define LINK_ALTNAMES_MAX 8u  /* alternative names of one interface */
+#define LINKS_MAX         128u /* interfaces of an instance */
+#define LINK_NAME_SIZE    16u  /* IFNAMSIZ */
+#define LINK_ALTNAMES_MAX 8u   /* alternative names of one interface */
 #define LINK_ALTNAME_SIZE 128u /* ALTIFNAMSIZ */
-#define LINK_ALIAS_SIZE 256u  /* IFALIASZ */
-#define LINK_IFINDEX_FIRST 10000 /* well above what a kernel hands out, so that both worlds can be named in one program */
+#define LINK_ALIAS_SIZE   256u /* IFALIASZ */
+#define LINK_IFINDEX_FIRST                                                                                   \
+    10000 /* well above what a kernel hands out, so that both worlds can be named in one program */
 
 #define SOCKETS_MAX 8192u
 #define SOCKET_NONE 0xffffffffu
 #define FILTERS_MAX 512u /* CAN_RAW_FILTER_MAX */
-#define RING_SLOTS 1024u
-#define RING_DATA_SIZE 72u /* what a record holds itself: CAN and CAN FD; larger CAN XL frames use the extension area */
-#define XL_SIZE_MAX 2060u
+#define RING_SLOTS  1024u
+#define RING_DATA_SIZE                                                                                       \
+    72u /* what a record holds itself: CAN and CAN FD; larger CAN XL frames use the extension area */
+#define XL_SIZE_MAX   2060u
 #define RING_EXT_SIZE 2112u /* XL_SIZE_MAX rounded up to cache lines */
 
 /* ---- control ------------------------------------------------------------------------------------------------ */
@@ -44,7 +46,8 @@ static inline uint32_t link_state_mtu(uint64_t state) { return (uint32_t)(state 
 static inline uint32_t link_state_kind(uint64_t state) { return (uint32_t)(state >> 8) & 0xff; }
 static inline uint32_t link_state_peer(uint64_t state) { return (uint32_t)(state >> 32) & 0xff; }
 static inline uint32_t link_state_gen(uint64_t state) { return (uint32_t)(state >> 40) & 0xffffff; }
-static inline uint64_t link_state_pack(uint32_t flags, uint32_t kind, uint32_t mtu, uint32_t peer, uint32_t gen)
+static inline uint64_t link_state_pack(uint32_t flags, uint32_t kind, uint32_t mtu, uint32_t peer,
+                                       uint32_t gen)
 {
     return (flags & 0xff) | (uint64_t)(kind & 0xff) << 8 | (uint64_t)(mtu > 0xffff ? 0xffff : mtu) << 16 |
            (uint64_t)(peer & 0xff) << 32 | (uint64_t)(gen & 0xffffff) << 40;
@@ -69,7 +72,7 @@ struct bus_link {
     uint8_t linkmode;
     uint8_t carrier;
     uint8_t proto_down;
-    uint8_t been_up; /* the queue discipline is "noop" until the first up */
+    uint8_t been_up;      /* the queue discipline is "noop" until the first up */
     uint8_t operstate_up; /* IF_OPER_* that it has whenever it is up */
     uint8_t pad[2];
     int32_t peer_ifindex; /* vxcan: the other end; 0: none */
@@ -88,8 +91,8 @@ struct control {
 
 /* Counters of an interface (counters.h). Senders add with relaxed atomics; sharded by socket slot so that senders do not share
  * lines. Cleared by the daemon when the entry gets another interface. */
-#define COUNTER_SHARDS 16u
-#define COUNTER_KINDS 3u    /* COUNT_* */
+#define COUNTER_SHARDS  16u
+#define COUNTER_KINDS   3u  /* COUNT_* */
 #define COUNTER_LENGTHS 65u /* payloads of CAN and CAN FD: 0..64 bytes */
 struct bus_counters {
     _Alignas(64) atomic_u64 frames[COUNTER_KINDS][COUNTER_LENGTHS];
@@ -106,11 +109,11 @@ struct bus_counters {
 #define IMAP_EXT_ROWS 256u
 enum { IMAP_ROW_ALL, IMAP_ROW_MASKED, IMAP_ROW_INVERTED, IMAP_ROW_ERROR, IMAP_ROW_STD };
 #define IMAP_ROW_EXT (IMAP_ROW_STD + IMAP_STD_ROWS)
-#define IMAP_ROWS (IMAP_ROW_EXT + IMAP_EXT_ROWS)
-#define IMAP_WORDS (SOCKETS_MAX / 64)
+#define IMAP_ROWS    (IMAP_ROW_EXT + IMAP_EXT_ROWS)
+#define IMAP_WORDS   (SOCKETS_MAX / 64)
 /* Slots are given out from the lowest up, so the first groups are small: 16 of one word, then 16 of seven. */
 #define IMAP_SMALL_GROUPS 16u
-#define IMAP_LARGE_WORDS 7u
+#define IMAP_LARGE_WORDS  7u
 
 struct imap {
     _Alignas(64) atomic_u64 head[IMAP_ROWS];
@@ -121,21 +124,21 @@ struct imap {
 /* One record of a receive ring. `word` is the only state: ticket << 16 | owner << 2 | RING_*; see ring.c. */
 struct ring_record {
     _Alignas(64) atomic_u64 word;
-    atomic_u64 time_ns;  /* CLOCK_REALTIME of the bus; 0: nobody asked for it */
-    atomic_u32 ifindex;  /* receiving interface */
-    atomic_u32 origin;   /* sending socket: slot, or SOCKET_NONE */
+    atomic_u64 time_ns; /* CLOCK_REALTIME of the bus; 0: nobody asked for it */
+    atomic_u32 ifindex; /* receiving interface */
+    atomic_u32 origin;  /* sending socket: slot, or SOCKET_NONE */
     atomic_u32 origin_gen;
-    atomic_u32 size;     /* bits 0-15 bytes of the frame, 16-23 RECORD_* flags */
-    atomic_u32 drops;    /* receiver's drop count when this was queued (SO_RXQ_OVFL) */
-    atomic_u32 mark;     /* SO_MARK of the sender */
+    atomic_u32 size;  /* bits 0-15 bytes of the frame, 16-23 RECORD_* flags */
+    atomic_u32 drops; /* receiver's drop count when this was queued (SO_RXQ_OVFL) */
+    atomic_u32 mark;  /* SO_MARK of the sender */
     atomic_u64 data[RING_DATA_SIZE / 8];
 };
 enum { RECORD_LOCAL = 1 /* sent on this host: MSG_DONTROUTE */ };
 
 struct ring {
-    _Alignas(64) atomic_u64 head; /* next ticket to claim; producers advance it */
-    atomic_u32 drops;             /* frames refused because the ring was full */
-    _Alignas(64) atomic_u64 tail; /* next ticket to take; consumers advance it */
+    _Alignas(64) atomic_u64 head;  /* next ticket to claim; producers advance it */
+    atomic_u32 drops;              /* frames refused because the ring was full */
+    _Alignas(64) atomic_u64 tail;  /* next ticket to take; consumers advance it */
     _Alignas(64) atomic_u32 armed; /* generation << 2 | WAKE_*: who sends the token (wake.c) */
     _Alignas(64) struct ring_record record[RING_SLOTS];
 };
@@ -146,14 +149,14 @@ enum { SLOT_FREE, SLOT_CLAIMED, SLOT_OPEN, SLOT_ENDING };
 
 /* rx_flags: what a sender must know of a receiver. */
 enum {
-    RX_OPEN = 1,      /* receives at all */
-    RX_OWN = 2,       /* CAN_RAW_RECV_OWN_MSGS */
-    RX_FD = 4,        /* CAN_RAW_FD_FRAMES */
-    RX_XL = 8,        /* CAN_RAW_XL_FRAMES */
-    RX_JOIN = 16,     /* CAN_RAW_JOIN_FILTERS */
-    RX_TIME = 32,     /* some time stamp option is on */
-    RX_ALL = 128,     /* its filter is the default: every frame but error frames */
-    RX_BPF = 64,      /* SO_ATTACH_FILTER program present */
+    RX_OPEN = 1,  /* receives at all */
+    RX_OWN = 2,   /* CAN_RAW_RECV_OWN_MSGS */
+    RX_FD = 4,    /* CAN_RAW_FD_FRAMES */
+    RX_XL = 8,    /* CAN_RAW_XL_FRAMES */
+    RX_JOIN = 16, /* CAN_RAW_JOIN_FILTERS */
+    RX_TIME = 32, /* some time stamp option is on */
+    RX_ALL = 128, /* its filter is the default: every frame but error frames */
+    RX_BPF = 64,  /* SO_ATTACH_FILTER program present */
 };
 
 struct slot_filter {
@@ -168,12 +171,36 @@ struct slot_filters {
 
 /* Plain integer socket options that a socket keeps and gives back. */
 enum slot_option {
-    OPT_LOOPBACK, OPT_RECV_OWN, OPT_FD, OPT_JOIN, OPT_XL, OPT_RCVBUF, OPT_SNDBUF, OPT_RXQ_OVFL,
+    OPT_LOOPBACK,
+    OPT_RECV_OWN,
+    OPT_FD,
+    OPT_JOIN,
+    OPT_XL,
+    OPT_RCVBUF,
+    OPT_SNDBUF,
+    OPT_RXQ_OVFL,
     OPT_TIMESTAMP,    /* 0, or SO_TIMESTAMP or SO_TIMESTAMPNS (the old numbers) */
     OPT_TIMESTAMPING, /* SOF_* flags */
-    OPT_MARK, OPT_RCVMARK, OPT_PRIORITY, OPT_PASSCRED, OPT_BROADCAST, OPT_KEEPALIVE, OPT_DONTROUTE, OPT_REUSEADDR,
-    OPT_OOBINLINE, OPT_NO_CHECK, OPT_LOCK_FILTER, OPT_BUSY_POLL, OPT_INCOMING_CPU, OPT_RCVLOWAT, OPT_SELECT_ERR_QUEUE,
-    OPT_TXTIME, OPT_DEBUG, OPT_BINDTOIFINDEX, OPT_LINGER_ONOFF, OPT_LINGER_SECONDS,
+    OPT_MARK,
+    OPT_RCVMARK,
+    OPT_PRIORITY,
+    OPT_PASSCRED,
+    OPT_BROADCAST,
+    OPT_KEEPALIVE,
+    OPT_DONTROUTE,
+    OPT_REUSEADDR,
+    OPT_OOBINLINE,
+    OPT_NO_CHECK,
+    OPT_LOCK_FILTER,
+    OPT_BUSY_POLL,
+    OPT_INCOMING_CPU,
+    OPT_RCVLOWAT,
+    OPT_SELECT_ERR_QUEUE,
+    OPT_TXTIME,
+    OPT_DEBUG,
+    OPT_BINDTOIFINDEX,
+    OPT_LINGER_ONOFF,
+    OPT_LINGER_SECONDS,
     OPT_STAMP_NEW, /* the time stamp option set last was one of the _NEW ones: so are the control messages */
     OPT_BPF,       /* a program is attached: RX_BPF */
     OPT_COUNT = 48,
@@ -189,16 +216,19 @@ struct bus_slot {
     atomic_u32 rx_limit;    /* bytes: SO_RCVBUF as charged; 0: the ring's own depth */
     atomic_u32 gen;         /* generation of the slot: part of the socket's name */
 
-    _Alignas(64) atomic_u32 error; /* sk_err: positive errno, 0 none. Written by the daemon, taken by whoever sees it */
+    _Alignas(64) atomic_u32
+        error; /* sk_err: positive errno, 0 none. Written by the daemon, taken by whoever sees it */
     atomic_u32 lock;
-    atomic_u32 bound;       /* 1 after bind() until the interface goes */
-    atomic_u32 link;        /* bound: index in links[], LINKS_MAX for any */
-    atomic_u32 errqueue_head, errqueue_tail; /* words of the error queue: next to write, next to read (errqueue.c) */
-    atomic_u64 stamp_ns;    /* time of the last frame read, for SIOCGSTAMP; 0 none */
+    atomic_u32 bound; /* 1 after bind() until the interface goes */
+    atomic_u32 link;  /* bound: index in links[], LINKS_MAX for any */
+    atomic_u32 errqueue_head,
+        errqueue_tail;   /* words of the error queue: next to write, next to read (errqueue.c) */
+    atomic_u64 stamp_ns; /* time of the last frame read, for SIOCGSTAMP; 0 none */
     atomic_u32 stamp_on;
-    atomic_u32 waiters;     /* readers asleep in the kernel; too high after one was killed there, which costs little */
-    atomic_u32 async;       /* O_ASYNC is on: SIGIO must follow each frame */
-    atomic_u32 tx_id;       /* SOF_TIMESTAMPING_OPT_ID counter */
+    atomic_u32
+        waiters; /* readers asleep in the kernel; too high after one was killed there, which costs little */
+    atomic_u32 async;                /* O_ASYNC is on: SIGIO must follow each frame */
+    atomic_u32 tx_id;                /* SOF_TIMESTAMPING_OPT_ID counter */
     atomic_u64 rx_frames, tx_frames; /* for `status` */
     atomic_u32 option[OPT_COUNT];
     atomic_u32 errqueue_charge; /* bytes that the error queue is charged with, as SO_RCVBUF counts them */
@@ -241,12 +271,13 @@ struct data_ext {
     _Alignas(4096) atomic_u64 bytes[SOCKETS_MAX][RING_SLOTS][RING_EXT_SIZE / 8];
 };
 #define DATA_EXT_OFFSET ((sizeof(struct data) + 4095) / 4096 * 4096)
-#define DATA_SIZE (DATA_EXT_OFFSET + sizeof(struct data_ext))
+#define DATA_SIZE       (DATA_EXT_OFFSET + sizeof(struct data_ext))
 
 _Static_assert(sizeof(struct ring_record) == 128, "two cache lines a record");
 _Static_assert(offsetof(struct ring_record, data) == 40, "record header");
 _Static_assert(offsetof(struct bus_slot, error) == 64, "a sender touches one line of a slot");
 _Static_assert(sizeof(struct bus_slot) % 64 == 0, "slots do not share lines");
-_Static_assert(IMAP_SMALL_GROUPS + (32 - IMAP_SMALL_GROUPS) * IMAP_LARGE_WORDS == IMAP_WORDS, "32 groups cover every slot");
+_Static_assert(IMAP_SMALL_GROUPS + (32 - IMAP_SMALL_GROUPS) * IMAP_LARGE_WORDS == IMAP_WORDS,
+               "32 groups cover every slot");
 
 #endif

@@ -27,10 +27,10 @@
 
 enum { RING_FREE, RING_BUSY, RING_READY, RING_QUARANTINED };
 
-#define OWNER_MASK 0x3fffu
-#define TRIES 4096        /* more can only be needed when somebody scribbles over the ring */
+#define OWNER_MASK   0x3fffu
+#define TRIES        4096         /* more can only be needed when somebody scribbles over the ring */
 #define TAIL_LAG_MAX (1ull << 40) /* heads are never that far ahead, not even of a tail that was set back */
-#define BUSY_SPINS 200    /* pauses granted to a writer before it counts as stopped */
+#define BUSY_SPINS   200          /* pauses granted to a writer before it counts as stopped */
 
 static uint64_t word_make(uint64_t ticket, uint32_t owner, unsigned state)
 {
@@ -60,8 +60,7 @@ static void write_record(const struct bus *bus, uint32_t slot, uint64_t ticket, 
     uint64_t value = 0;
     uint32_t i;
 
-    if (unlikely(frame->size > RING_DATA_SIZE))
-        to = bus->ext->bytes[slot][ticket % RING_SLOTS];
+    if (unlikely(frame->size > RING_DATA_SIZE)) to = bus->ext->bytes[slot][ticket % RING_SLOTS];
     for (i = 0; i + 8 <= frame->size; i += 8) {
         __builtin_memcpy(&value, from + i, 8);
         store_relaxed(&to[i / 8], value);
@@ -85,7 +84,8 @@ static bool publish(struct ring_record *record, uint64_t ticket, uint32_t owner)
 {
     uint64_t word;
 
-    if (likely(cas64(&record->word, word_make(ticket, owner, RING_BUSY), word_make(ticket, owner, RING_READY))))
+    if (likely(
+            cas64(&record->word, word_make(ticket, owner, RING_BUSY), word_make(ticket, owner, RING_READY))))
         return true;
     word = load_acquire(&record->word);
     if (word_state(word) == RING_QUARANTINED && word_owner(word) == owner)
@@ -100,12 +100,10 @@ static bool claim(struct ring *ring, uint64_t head, uint32_t owner)
     uint64_t word = load_acquire(&record->word), ticket = word_ticket(word, head);
     bool mine = false;
 
-    if (ticket > head)
-        return false; /* head is old */
+    if (ticket > head) return false; /* head is old */
     if (word_state(word) == RING_FREE) {
         mine = cas64(&record->word, word, word_make(head, owner, RING_BUSY));
-        if (!mine)
-            return false;
+        if (!mine) return false;
     }
     cas64(&ring->head, head, head + 1); /* ours, or help whoever claimed it, or step over a hole */
     return mine;
@@ -135,24 +133,21 @@ static bool has_room(struct ring *ring, uint32_t slot, uint64_t head, uint32_t l
     return head - tail < limit || (head - tail < TAIL_LAG_MAX && is_passed(ring, head - limit));
 }
 
-int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *frame, const struct ring_meta *meta)
+int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *frame,
+              const struct ring_meta *meta)
 {
     struct ring *ring = ring_of(bus, slot);
 
-    if (unlikely(frame->size > RING_DATA_SIZE && !bus->ext))
-        return -ENOBUFS;
+    if (unlikely(frame->size > RING_DATA_SIZE && !bus->ext)) return -ENOBUFS;
     for (unsigned tries = 0; tries < TRIES; tries++) {
         uint64_t head = position(&ring->head);
         if (unlikely(!has_room(ring, slot, head, meta->limit))) {
-            if (head != position(&ring->head))
-                continue; /* head was old */
+            if (head != position(&ring->head)) continue; /* head was old */
             break;
         }
-        if (!claim(ring, head, frame->owner))
-            continue;
+        if (!claim(ring, head, frame->owner)) continue;
         write_record(bus, slot, head, frame, meta);
-        if (likely(publish(&ring->record[head % RING_SLOTS], head, frame->owner)))
-            return 0;
+        if (likely(publish(&ring->record[head % RING_SLOTS], head, frame->owner))) return 0;
     }
     add_relaxed(&ring->drops, 1);
     return -ENOBUFS;
@@ -169,10 +164,8 @@ static bool read_record(const struct bus *bus, uint32_t slot, uint64_t ticket, s
     out->record_flags = size >> 16 & 0xff;
     out->size = size & 0xffff;
     if (unlikely(out->size > RING_DATA_SIZE)) {
-        if (out->size > XL_SIZE_MAX)
-            out->size = XL_SIZE_MAX;
-        if (!bus->ext)
-            return false;
+        if (out->size > XL_SIZE_MAX) out->size = XL_SIZE_MAX;
+        if (!bus->ext) return false;
         from = bus->ext->bytes[slot][ticket % RING_SLOTS];
     }
     for (uint32_t i = 0; i < out->size; i += 8) {
@@ -190,8 +183,7 @@ static bool read_record(const struct bus *bus, uint32_t slot, uint64_t ticket, s
 
 static bool owner_alive(const struct bus *bus, uint32_t owner)
 {
-    if (owner >= SOCKETS_MAX)
-        return owner == RING_OWNER_DAEMON;
+    if (owner >= SOCKETS_MAX) return owner == RING_OWNER_DAEMON;
     return wake_probe(bus, owner, load_acquire(&bus->data->slot[owner].gen)) != WAKE_DEAD;
 }
 
@@ -200,8 +192,7 @@ static bool owner_alive(const struct bus *bus, uint32_t owner)
 static void pass_busy(const struct bus *bus, struct ring_record *record, uint64_t tail, uint64_t word)
 {
     for (unsigned i = 0; i < BUSY_SPINS; i++) {
-        if (load_acquire(&record->word) != word)
-            return;
+        if (load_acquire(&record->word) != word) return;
         cpu_relax();
     }
     if (owner_alive(bus, word_owner(word)))
@@ -250,8 +241,7 @@ static bool find_ready(const struct bus *bus, struct ring *ring, uint64_t *tail,
         }
         head = load_acquire(&ring->head);
         if (head <= t + (state == RING_BUSY && ticket == t)) {
-            if (unlikely(head < t))
-                cas64(&ring->head, head, t); /* only scribbling leads here */
+            if (unlikely(head < t)) cas64(&ring->head, head, t); /* only scribbling leads here */
             return false;
         }
         if (unlikely(head - t > RING_SLOTS) && load_acquire(&record->word) == w)
@@ -275,8 +265,7 @@ bool ring_pop(const struct bus *bus, uint32_t slot, struct ring_item *out)
     bool readable;
 
     do {
-        if (!find_ready(bus, ring, &tail, &word))
-            return false;
+        if (!find_ready(bus, ring, &tail, &word)) return false;
         readable = read_record(bus, slot, tail, out);
         if (cas64(&ring->record[tail % RING_SLOTS].word, word, word_make(tail + RING_SLOTS, 0, RING_FREE)))
             store_release(&ring->tail, tail + 1);
@@ -292,9 +281,9 @@ bool ring_peek(const struct bus *bus, uint32_t slot, struct ring_item *out)
     uint64_t tail, word;
 
     do {
-        if (!find_ready(bus, ring, &tail, &word))
-            return false;
-        if (unlikely(!read_record(bus, slot, tail, out))) { /* no process can read it without `ext`, as ring_pop finds, too */
+        if (!find_ready(bus, ring, &tail, &word)) return false;
+        if (unlikely(!read_record(bus, slot, tail,
+                                  out))) { /* no process can read it without `ext`, as ring_pop finds, too */
             cas64(&ring->record[tail % RING_SLOTS].word, word, word_make(tail + RING_SLOTS, 0, RING_FREE));
             continue;
         }
@@ -310,8 +299,7 @@ bool ring_empty(const struct bus *bus, uint32_t slot)
     uint64_t word = load_seq(&ring->record[tail % RING_SLOTS].word), ticket = word_ticket(word, tail);
     unsigned state = word_state(word);
 
-    if (state == RING_READY && ticket == tail)
-        return false;
+    if (state == RING_READY && ticket == tail) return false;
     return position(&ring->head) <= tail + (state == RING_BUSY && ticket == tail);
 }
 

@@ -24,7 +24,8 @@ struct ring_item {
 };
 
 /* Queues a frame on slot's ring. Returns 0, or -ENOBUFS when it is full (counted in drops). */
-int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *frame, const struct ring_meta *meta);
+int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *frame,
+              const struct ring_meta *meta);
 
 /* Takes the oldest frame. Returns false when there is none. */
 bool ring_pop(const struct bus *bus, uint32_t slot, struct ring_item *out);

@@ -20,7 +20,7 @@
 #include <time.h>
 
 #define LOCK_PATIENCE_NS 100000000ull
-#define DEFAULT_BUFFER 212992u /* net.core.rmem_default */
+#define DEFAULT_BUFFER   212992u /* net.core.rmem_default */
 
 static uint32_t life_make(uint32_t gen, unsigned state) { return gen << 2 | state; }
 static unsigned life_state(uint32_t life) { return life & 3; }
@@ -44,8 +44,7 @@ void slot_lock(struct bus_slot *slot)
 
     for (;;) {
         word = load_acquire(&slot->lock);
-        if (word == 0 && cas32(&slot->lock, 0, me))
-            return;
+        if (word == 0 && cas32(&slot->lock, 0, me)) return;
         if (word != seen || !since) {
             seen = word;
             since = monotonic_ns();
@@ -70,22 +69,19 @@ static void rows_read(struct bus_slot *slot, uint32_t which, struct rows *out)
     const struct slot_filters *list = &slot->filters[which & 1];
     uint32_t count = load_relaxed(&list->count);
 
-    if (count > FILTERS_MAX)
-        count = FILTERS_MAX;
+    if (count > FILTERS_MAX) count = FILTERS_MAX;
     out->count = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t id = load_relaxed(&list->entry[i].id), mask = load_relaxed(&list->entry[i].mask);
         out->row[out->count++] = (uint16_t)imap_row(filter_normalise(id, mask));
     }
-    if (load_relaxed(&slot->err_mask))
-        out->row[out->count++] = IMAP_ROW_ERROR;
+    if (load_relaxed(&slot->err_mask)) out->row[out->count++] = IMAP_ROW_ERROR;
 }
 
 static bool rows_have(const struct rows *rows, uint16_t row)
 {
     for (uint32_t i = 0; i < rows->count; i++)
-        if (rows->row[i] == row)
-            return true;
+        if (rows->row[i] == row) return true;
     return false;
 }
 
@@ -105,8 +101,7 @@ static void rows_set(struct imap *map, const struct rows *rows, uint32_t slot)
 static void rows_clear(struct imap *map, const struct rows *rows, const struct rows *keep, uint32_t slot)
 {
     for (uint32_t i = 0; map && i < rows->count; i++)
-        if (!keep || !rows_have(keep, rows->row[i]))
-            imap_clear(map, rows->row[i], slot);
+        if (!keep || !rows_have(keep, rows->row[i])) imap_clear(map, rows->row[i], slot);
 }
 
 /* ---- flags for senders ---- */
@@ -124,26 +119,27 @@ static bool takes_everything(const struct bus_slot *slot)
 static void update_rx_flags(const struct bus *bus, uint32_t number)
 {
     struct bus_slot *slot = slot_at(bus, number);
-    static const struct { uint8_t option, flag; } table[] = {
-        { OPT_RECV_OWN, RX_OWN }, { OPT_FD, RX_FD }, { OPT_XL, RX_XL }, { OPT_JOIN, RX_JOIN },
-        { OPT_TIMESTAMP, RX_TIME }, { OPT_BPF, RX_BPF },
+    static const struct {
+        uint8_t option, flag;
+    } table[] = {
+        { OPT_RECV_OWN, RX_OWN }, { OPT_FD, RX_FD },          { OPT_XL, RX_XL },
+        { OPT_JOIN, RX_JOIN },    { OPT_TIMESTAMP, RX_TIME }, { OPT_BPF, RX_BPF },
     };
-    uint32_t flags = (load_relaxed(&slot->bound) ? RX_OPEN : 0) | (load_relaxed(&slot->stamp_on) ? RX_TIME : 0);
+    uint32_t flags =
+        (load_relaxed(&slot->bound) ? RX_OPEN : 0) | (load_relaxed(&slot->stamp_on) ? RX_TIME : 0);
 
-    if (load_relaxed(&slot->option[OPT_TIMESTAMPING]) & SOF_TIMESTAMPING_RX_SOFTWARE)
-        flags |= RX_TIME;
-    if (takes_everything(slot))
-        flags |= RX_ALL;
+    if (load_relaxed(&slot->option[OPT_TIMESTAMPING]) & SOF_TIMESTAMPING_RX_SOFTWARE) flags |= RX_TIME;
+    if (takes_everything(slot)) flags |= RX_ALL;
     for (unsigned i = 0; i < sizeof(table) / sizeof(*table); i++)
-        if (load_relaxed(&slot->option[table[i].option]))
-            flags |= table[i].flag;
+        if (load_relaxed(&slot->option[table[i].option])) flags |= table[i].flag;
     store_seq(&slot->rx_flags, flags);
 }
 
 /* ---- filters ---- */
 
 /* Under the lock. New rows first, then the list, then away with old rows: no frame falls between. */
-static void replace_filters(const struct bus *bus, uint32_t number, const struct can_filter *filters, uint32_t count)
+static void replace_filters(const struct bus *bus, uint32_t number, const struct can_filter *filters,
+                            uint32_t count)
 {
     struct bus_slot *slot = slot_at(bus, number);
     uint32_t current = load_relaxed(&slot->filters_cur), next = (current & 1) ^ 1;
@@ -165,7 +161,8 @@ static void replace_filters(const struct bus *bus, uint32_t number, const struct
     rows_clear(map, &before, &after, number);
 }
 
-void slot_set_filters(const struct bus *bus, uint32_t number, const struct can_filter *filters, uint32_t count)
+void slot_set_filters(const struct bus *bus, uint32_t number, const struct can_filter *filters,
+                      uint32_t count)
 {
     struct bus_slot *slot = slot_at(bus, number);
 
@@ -182,8 +179,7 @@ uint32_t slot_get_filters(const struct bus *bus, uint32_t number, struct can_fil
     slot_lock(slot);
     const struct slot_filters *list = &slot->filters[load_relaxed(&slot->filters_cur) & 1];
     count = load_relaxed(&list->count);
-    if (count > FILTERS_MAX)
-        count = FILTERS_MAX;
+    if (count > FILTERS_MAX) count = FILTERS_MAX;
     for (uint32_t i = 0; i < count; i++) {
         out[i].can_id = load_relaxed(&list->entry[i].id);
         out[i].can_mask = load_relaxed(&list->entry[i].mask);
@@ -228,8 +224,7 @@ static void move_to(const struct bus *bus, uint32_t number, uint32_t index, uint
     store_seq(&slot->ifindex, ifindex);
     store_seq(&slot->bound, 1);
     update_rx_flags(bus, number);
-    if (old != new)
-        rows_clear(old, &rows, NULL, number);
+    if (old != new) rows_clear(old, &rows, NULL, number);
 }
 
 void slot_bind(const struct bus *bus, uint32_t number, uint32_t index, uint32_t ifindex)
@@ -251,8 +246,7 @@ static void leave(const struct bus *bus, uint32_t number)
         rows_read(slot, which, &rows);
         rows_clear(map, &rows, NULL, number);
     }
-    if (map)
-        imap_clear(map, IMAP_ROW_ERROR, number);
+    if (map) imap_clear(map, IMAP_ROW_ERROR, number);
     store_seq(&slot->bound, 0);
     store_seq(&slot->ifindex, 0);
 }
@@ -271,8 +265,7 @@ void slot_link_down(const struct bus *bus, uint32_t index, uint32_t ifindex, boo
 
     for (uint32_t number = 0; number < high && number < SOCKETS_MAX; number++) {
         struct bus_slot *slot = slot_at(bus, number);
-        if (!is_bound_to(bus, number, index, ifindex))
-            continue;
+        if (!is_bound_to(bus, number, index, ifindex)) continue;
         if (gone) {
             slot_lock(slot);
             leave(bus, number);
@@ -297,7 +290,8 @@ int slot_claim(const struct bus *bus, uint32_t *gen)
 {
     for (uint32_t number = 0; number < SOCKETS_MAX; number++) {
         uint32_t life = load_acquire(&bus->data->life[number]), fresh = (life_gen(life) + 1) & 0x3fffffffu;
-        if (life_state(life) != SLOT_FREE || !cas32(&bus->data->life[number], life, life_make(fresh, SLOT_CLAIMED)))
+        if (life_state(life) != SLOT_FREE ||
+            !cas32(&bus->data->life[number], life, life_make(fresh, SLOT_CLAIMED)))
             continue;
         raise_high(bus->data, number + 1);
         store_seq(&slot_at(bus, number)->gen, fresh);
@@ -309,9 +303,12 @@ int slot_claim(const struct bus *bus, uint32_t *gen)
 
 static void reset_options(struct bus_slot *slot)
 {
-    static const struct { uint8_t option; uint32_t value; } defaults[] = {
-        { OPT_LOOPBACK, 1 }, { OPT_RCVBUF, DEFAULT_BUFFER }, { OPT_SNDBUF, DEFAULT_BUFFER }, { OPT_RCVLOWAT, 1 },
-        { OPT_INCOMING_CPU, UINT32_MAX },
+    static const struct {
+        uint8_t option;
+        uint32_t value;
+    } defaults[] = {
+        { OPT_LOOPBACK, 1 }, { OPT_RCVBUF, DEFAULT_BUFFER },   { OPT_SNDBUF, DEFAULT_BUFFER },
+        { OPT_RCVLOWAT, 1 }, { OPT_INCOMING_CPU, UINT32_MAX },
     };
 
     for (unsigned i = 0; i < OPT_COUNT; i++)
@@ -326,7 +323,8 @@ static void empty_ring(const struct bus *bus, uint32_t number)
     for (unsigned i = 0; i < 2 * RING_SLOTS && ring_pop(bus, number, &item); i++)
         ;
     store_relaxed(&bus->data->ring[number].drops, 0);
-    store_seq(&bus->data->ring[number].armed, ((load_relaxed(&bus->data->ring[number].armed) & ~3u) + 4) | WAKE_ARMED);
+    store_seq(&bus->data->ring[number].armed,
+              ((load_relaxed(&bus->data->ring[number].armed) & ~3u) + 4) | WAKE_ARMED);
 }
 
 int slot_open(const struct bus *bus, uint32_t number, uint32_t gen)
@@ -335,8 +333,7 @@ int slot_open(const struct bus *bus, uint32_t number, uint32_t gen)
     static const struct can_filter everything = { 0, 0 };
 
     /* Our name is bound by now: from here on nobody takes the slot for dead. */
-    if (load_seq(&bus->data->life[number]) != life_make(gen, SLOT_CLAIMED))
-        return -ESTALE;
+    if (load_seq(&bus->data->life[number]) != life_make(gen, SLOT_CLAIMED)) return -ESTALE;
     store_relaxed(&slot->rx_flags, 0);
     store_relaxed(&slot->bound, 0);
     store_relaxed(&slot->ifindex, 0);
@@ -360,7 +357,8 @@ int slot_open(const struct bus *bus, uint32_t number, uint32_t gen)
     reset_options(slot);
     empty_ring(bus, number);
     replace_filters(bus, number, &everything, 1);
-    return cas32(&bus->data->life[number], life_make(gen, SLOT_CLAIMED), life_make(gen, SLOT_OPEN)) ? 0 : -ESTALE;
+    return cas32(&bus->data->life[number], life_make(gen, SLOT_CLAIMED), life_make(gen, SLOT_OPEN)) ? 0
+                                                                                                    : -ESTALE;
 }
 
 /* ENDING(gen) -> FREE(gen). */
@@ -372,8 +370,7 @@ static void finish(const struct bus *bus, uint32_t number, uint32_t gen)
     slot_lock(slot);
     leave(bus, number);
     slot_unlock(slot);
-    if (wake_address(bus, number, gen, &address) > 0)
-        sys_call(SYS_unlinkat, AT_FDCWD, address.sun_path, 0);
+    if (wake_address(bus, number, gen, &address) > 0) sys_call(SYS_unlinkat, AT_FDCWD, address.sun_path, 0);
     cas32(&bus->data->life[number], life_make(gen, SLOT_ENDING), life_make(gen, SLOT_FREE));
 }
 
@@ -382,10 +379,8 @@ void slot_end(const struct bus *bus, uint32_t number, uint32_t gen)
     atomic_u32 *life = &bus->data->life[number];
     uint32_t word = load_acquire(life);
 
-    if (life_gen(word) != gen || (life_state(word) != SLOT_OPEN && life_state(word) != SLOT_CLAIMED))
-        return;
-    if (cas32(life, word, life_make(gen, SLOT_ENDING)))
-        finish(bus, number, gen);
+    if (life_gen(word) != gen || (life_state(word) != SLOT_OPEN && life_state(word) != SLOT_CLAIMED)) return;
+    if (cas32(life, word, life_make(gen, SLOT_ENDING))) finish(bus, number, gen);
 }
 
 /* The daemon sees every name, so a socket without one is as good as dead. */

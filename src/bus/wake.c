@@ -35,8 +35,7 @@ int wake_address(const struct bus *bus, uint32_t slot, uint32_t gen, struct sock
 {
     char *at = out->sun_path;
 
-    if (bus->dir_size + sizeof("/s/8191.4294967295") > sizeof(out->sun_path))
-        return -ENAMETOOLONG;
+    if (bus->dir_size + sizeof("/s/8191.4294967295") > sizeof(out->sun_path)) return -ENAMETOOLONG;
     out->sun_family = AF_UNIX;
     __builtin_memcpy(at, bus->dir, bus->dir_size);
     at += bus->dir_size;
@@ -54,8 +53,7 @@ static int send_token(const struct bus *bus, uint32_t slot, uint32_t gen, int fd
     struct sockaddr_un address;
     int size = wake_address(bus, slot, gen, &address);
 
-    if (size < 0)
-        return size;
+    if (size < 0) return size;
     return (int)sys_call(SYS_sendto, fd, "w", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &address, size);
 }
 
@@ -67,12 +65,10 @@ static uint32_t take_duty(atomic_u32 *armed, uint32_t slot)
 {
     uint32_t word = load_seq(armed), sending = (word & ~3u) | WAKE_SENDING;
 
-    if (likely((word & 3) == WAKE_SENT))
-        return 0;
+    if (likely((word & 3) == WAKE_SENT)) return 0;
     if ((word & 3) == WAKE_ARMED)
-        return cas32(armed, word, sending) ? sending : 0; /* else somebody else sends */
-    if (load_relaxed(&last_sending[slot]) == word)
-        return sending; /* its sender died or is stopped */
+        return cas32(armed, word, sending) ? sending : 0;          /* else somebody else sends */
+    if (load_relaxed(&last_sending[slot]) == word) return sending; /* its sender died or is stopped */
     store_relaxed(&last_sending[slot], word);
     return 0;
 }
@@ -87,14 +83,14 @@ int wake_notify(const struct bus *bus, uint32_t slot, int fd, uint32_t *gen)
         addressed = load_acquire(current);
         result = send_token(bus, slot, addressed, fd);
         if (likely(result != -ECONNREFUSED)) {
-            cas32(armed, sending, (sending & ~3u) | WAKE_SENT); /* sent, or a full queue holds tokens enough */
+            cas32(armed, sending,
+                  (sending & ~3u) | WAKE_SENT); /* sent, or a full queue holds tokens enough */
             return 0;
         }
-        cas32(armed, sending, (sending & ~3u) | WAKE_ARMED); /* if the slot has a new owner, he is still to be told */
-        if (addressed != load_seq(current))
-            continue;
-        if (gen)
-            *gen = addressed;
+        cas32(armed, sending,
+              (sending & ~3u) | WAKE_ARMED); /* if the slot has a new owner, he is still to be told */
+        if (addressed != load_seq(current)) continue;
+        if (gen) *gen = addressed;
         return -ECONNREFUSED;
     }
     return 0;
@@ -105,9 +101,13 @@ bool wake_readable(const struct bus *bus, uint32_t slot)
     return load_seq(&bus->data->slot[slot].error) || !ring_empty(bus, slot);
 }
 
-bool wake_pending(const struct bus *bus, uint32_t slot) { return wake_readable(bus, slot) || !errqueue_empty(bus, slot); }
+bool wake_pending(const struct bus *bus, uint32_t slot)
+{
+    return wake_readable(bus, slot) || !errqueue_empty(bus, slot);
+}
 
-static bool settle(const struct bus *bus, uint32_t slot, int fd, bool (*is_pending)(const struct bus *, uint32_t))
+static bool settle(const struct bus *bus, uint32_t slot, int fd,
+                   bool (*is_pending)(const struct bus *, uint32_t))
 {
     atomic_u32 *armed = &bus->data->ring[slot].armed;
     uint32_t word, fresh;
@@ -121,8 +121,7 @@ static bool settle(const struct bus *bus, uint32_t slot, int fd, bool (*is_pendi
             ;
         fresh = ((word & ~3u) + 4) | WAKE_ARMED;
     } while (!cas32(armed, word, fresh));
-    if (!is_pending(bus, slot))
-        return true;
+    if (!is_pending(bus, slot)) return true;
     if (cas32(armed, fresh, (fresh & ~3u) | WAKE_SENDING)) {
         send_token(bus, slot, load_acquire(&bus->data->slot[slot].gen), fd);
         cas32(armed, (fresh & ~3u) | WAKE_SENDING, (fresh & ~3u) | WAKE_SENT);
@@ -131,15 +130,17 @@ static bool settle(const struct bus *bus, uint32_t slot, int fd, bool (*is_pendi
 }
 
 bool wake_settle(const struct bus *bus, uint32_t slot, int fd) { return settle(bus, slot, fd, wake_pending); }
-bool wake_settle_reader(const struct bus *bus, uint32_t slot, int fd) { return settle(bus, slot, fd, wake_readable); }
+bool wake_settle_reader(const struct bus *bus, uint32_t slot, int fd)
+{
+    return settle(bus, slot, fd, wake_readable);
+}
 
 void wake_rearm(const struct bus *bus, uint32_t slot)
 {
     atomic_u32 *armed = &bus->data->ring[slot].armed;
     uint32_t word = load_seq(armed);
 
-    if ((word & 3) == WAKE_SENT)
-        cas32(armed, word, ((word & ~3u) + 4) | WAKE_ARMED);
+    if ((word & 3) == WAKE_SENT) cas32(armed, word, ((word & ~3u) + 4) | WAKE_ARMED);
 }
 
 enum wake_life wake_probe(const struct bus *bus, uint32_t slot, uint32_t gen)
@@ -148,11 +149,9 @@ enum wake_life wake_probe(const struct bus *bus, uint32_t slot, uint32_t gen)
     int size = wake_address(bus, slot, gen, &address);
     long fd, result;
 
-    if (size < 0)
-        return WAKE_UNKNOWN;
+    if (size < 0) return WAKE_UNKNOWN;
     fd = sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return WAKE_UNKNOWN;
+    if (fd < 0) return WAKE_UNKNOWN;
     result = sys_call(SYS_connect, fd, &address, size);
     sys_call(SYS_close, fd);
     switch (result) {

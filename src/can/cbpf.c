@@ -34,7 +34,7 @@ static const uint16_t known_codes[] = {
     BPF_LDX | BPF_MEM,
     BPF_ST,
     BPF_STX,
-    BPF_ALU | BPF_ADD | BPF_K,
+    BPF_ALU | BPF_ADD | BPF_K, /* NOLINT(misc-redundant-expression): both are 0 */
     BPF_ALU | BPF_ADD | BPF_X,
     BPF_ALU | BPF_SUB | BPF_K,
     BPF_ALU | BPF_SUB | BPF_X,

@@ -32,8 +32,7 @@ static inline uint32_t filter_hash(uint32_t id, uint32_t buckets)
 static inline uint32_t filter_copies(uint32_t matches, uint32_t count, bool join)
 {
     uint32_t need = count > 1 ? count : 1;
-    if (!join)
-        return matches > 0;
+    if (!join) return matches > 0;
     return matches >= need ? matches - need + 1 : 0;
 }
 

@@ -6,18 +6,15 @@ static uint32_t byte_at(const void *frame, unsigned offset) { return ((const uin
 static bool is_xl(const void *frame, size_t size)
 {
     uint16_t len;
-    if (size < FRAME_XL_MIN || size > FRAME_XL_MAX || !(byte_at(frame, 4) & FRAME_XL_FLAG))
-        return false;
+    if (size < FRAME_XL_MIN || size > FRAME_XL_MAX || !(byte_at(frame, 4) & FRAME_XL_FLAG)) return false;
     __builtin_memcpy(&len, (const uint8_t *)frame + 6, sizeof(len));
     return len >= 1 && len <= 2048 && size == FRAME_XL_HEAD + (size_t)len;
 }
 
 enum frame_kind frame_classify(const void *frame, size_t size)
 {
-    if (size == FRAME_CC_SIZE && byte_at(frame, 4) <= 8)
-        return FRAME_CC;
-    if (size == FRAME_FD_SIZE && byte_at(frame, 4) <= 64)
-        return FRAME_FD;
+    if (size == FRAME_CC_SIZE && byte_at(frame, 4) <= 8) return FRAME_CC;
+    if (size == FRAME_FD_SIZE && byte_at(frame, 4) <= 64) return FRAME_FD;
     return is_xl(frame, size) ? FRAME_XL : FRAME_NONE;
 }
 

@@ -20,12 +20,10 @@ EXPORT int close(int fd)
     uint32_t entry = fdtab_get(fd);
     int result;
 
-    if (likely(!entry))
-        return real.close(fd);
+    if (likely(!entry)) return real.close(fd);
     entry = fdtab_set(fd, 0); /* before the close: another thread may get the number at once */
     result = real.close(fd);
-    if (entry)
-        fds_closed(entry);
+    if (entry) fds_closed(entry);
     return result;
 }
 
@@ -48,10 +46,8 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 
 EXPORT void closefrom(int first)
 {
-    if (!fdtab_is_borrowed())
-        fdtab_each(first < 0 ? 0 : (unsigned)first, FDTAB_MAX - 1, close_ours, NULL);
-    if (real.closefrom)
-        real.closefrom(first);
+    if (!fdtab_is_borrowed()) fdtab_each(first < 0 ? 0 : (unsigned)first, FDTAB_MAX - 1, close_ours, NULL);
+    if (real.closefrom) real.closefrom(first);
 }
 
 EXPORT int dup(int fd)
@@ -59,8 +55,7 @@ EXPORT int dup(int fd)
     uint32_t entry = fdtab_get(fd);
     int copy = real.dup(fd);
 
-    if (copy >= 0)
-        fds_copied(copy, entry);
+    if (copy >= 0) fds_copied(copy, entry);
     return copy;
 }
 
@@ -68,8 +63,7 @@ EXPORT int pidfd_getfd(int pidfd, int target, unsigned flags)
 {
     int fd = real.pidfd_getfd ? real.pidfd_getfd(pidfd, target, flags) : (int)edge(-ENOSYS);
 
-    if (fd >= 0)
-        fds_adopt(fd);
+    if (fd >= 0) fds_adopt(fd);
     return fd;
 }
 
@@ -78,8 +72,7 @@ EXPORT int dup2(int fd, int to)
     uint32_t entry = fdtab_get(fd);
     int copy = real.dup2(fd, to);
 
-    if (copy >= 0 && fd != to)
-        fds_copied(copy, entry);
+    if (copy >= 0 && fd != to) fds_copied(copy, entry);
     return copy;
 }
 
@@ -91,8 +84,7 @@ EXPORT int dup3(int fd, int to, int flags)
     uint32_t entry = fdtab_get(fd);
     int copy = real.dup3(fd, to, flags);
 
-    if (copy >= 0)
-        fds_copied(copy, entry);
+    if (copy >= 0) fds_copied(copy, entry);
     return copy;
 }
 
@@ -101,8 +93,7 @@ static int followed(int fd, int command, void *argument, int result)
 {
     if (unlikely(result >= 0 && command == F_SETFL && fd_kind(fdtab_get(fd)) == FD_RAW))
         raw_set_async(process_bus_attached(), fd_number(fdtab_get(fd)), fd, (intptr_t)argument & O_ASYNC);
-    if (result >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC))
-        fds_copied(result, fdtab_get(fd));
+    if (result >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC)) fds_copied(result, fdtab_get(fd));
     return result;
 }
 
@@ -114,8 +105,7 @@ EXPORT int fcntl(int fd, int command, ...)
     va_start(list, command);
     argument = va_arg(list, void *);
     va_end(list);
-    if (unlikely(!real.fcntl))
-        real_resolve();
+    if (unlikely(!real.fcntl)) real_resolve();
     return followed(fd, command, argument, real.fcntl(fd, command, argument));
 }
 
@@ -129,8 +119,7 @@ EXPORT int fcntl64(int fd, int command, ...)
     va_start(list, command);
     argument = va_arg(list, void *);
     va_end(list);
-    if (unlikely(!real.fcntl64))
-        real_resolve();
+    if (unlikely(!real.fcntl64)) real_resolve();
     return followed(fd, command, argument, real.fcntl64(fd, command, argument));
 }
 
@@ -149,13 +138,11 @@ static ssize_t stream_read(void *cookie, char *buf, size_t size)
 
     if (stream->at == stream->size) {
         ssize_t got = read(stream->fd, stream->frame, sizeof(stream->frame));
-        if (got <= 0)
-            return got;
+        if (got <= 0) return got;
         stream->at = 0;
         stream->size = (size_t)got;
     }
-    if (size > stream->size - stream->at)
-        size = stream->size - stream->at;
+    if (size > stream->size - stream->at) size = stream->size - stream->at;
     memcpy(buf, stream->frame + stream->at, size);
     stream->at += size;
     return (ssize_t)size;
@@ -176,20 +163,19 @@ static int stream_close(void *cookie)
 
 EXPORT FILE *fdopen(int fd, const char *mode)
 {
-    static const cookie_io_functions_t functions = { .read = stream_read, .write = stream_write, .close = stream_close };
+    static const cookie_io_functions_t functions = { .read = stream_read,
+                                                     .write = stream_write,
+                                                     .close = stream_close };
     struct stream *stream;
     FILE *file;
 
-    if (likely(fd_kind(fdtab_get(fd)) != FD_RAW))
-        return real.fdopen(fd, mode);
+    if (likely(fd_kind(fdtab_get(fd)) != FD_RAW)) return real.fdopen(fd, mode);
     stream = malloc(sizeof(*stream));
-    if (!stream)
-        return NULL;
+    if (!stream) return NULL;
     stream->fd = fd;
     stream->at = stream->size = 0;
     file = fopencookie(stream, mode, functions);
-    if (!file)
-        free(stream);
+    if (!file) free(stream);
     return file;
 }
 
@@ -199,8 +185,7 @@ EXPORT int fclose(FILE *file)
     uint32_t entry = fdtab_get(fd) ? fdtab_set(fd, 0) : 0;
     int result = real.fclose(file);
 
-    if (entry)
-        fds_closed(entry);
+    if (entry) fds_closed(entry);
     return result;
 }
 

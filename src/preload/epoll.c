@@ -30,14 +30,11 @@ static uint64_t key_of(int fd, uint32_t slot) { return (uint64_t)(uint32_t)fd <<
 static struct registration *find(uint64_t key, bool add)
 {
     for (uint32_t i = 0; i < load_acquire(&registrations_high); i++)
-        if (load_acquire(&registrations[i].key) == key)
-            return &registrations[i];
+        if (load_acquire(&registrations[i].key) == key) return &registrations[i];
     for (uint32_t i = 0; add && i < REGISTRATIONS_MAX; i++) {
         uint32_t high = load_relaxed(&registrations_high);
-        if (load_relaxed(&registrations[i].key) != 0)
-            continue;
-        if (i >= high)
-            cas32(&registrations_high, high, i + 1);
+        if (load_relaxed(&registrations[i].key) != 0) continue;
+        if (i >= high) cas32(&registrations_high, high, i + 1);
         return &registrations[i];
     }
     return NULL;
@@ -48,16 +45,13 @@ static void remember(int fd, int operation, uint32_t slot, const struct epoll_ev
     uint64_t key = key_of(fd, slot);
     struct registration *entry = find(key, operation != EPOLL_CTL_DEL);
 
-    if (!entry)
-        return;
+    if (!entry) return;
     store_release(&entry->key, 0);
-    if (operation == EPOLL_CTL_DEL)
-        return;
+    if (operation == EPOLL_CTL_DEL) return;
     store_relaxed(&entry->data, event->data.u64);
     store_relaxed(&entry->events, event->events);
     store_release(&entry->key, key);
-    if (event->events & EPOLLET)
-        ready_want_edges(slot);
+    if (event->events & EPOLLET) ready_want_edges(slot);
 }
 
 EXPORT int epoll_ctl(int fd, int operation, int target, struct epoll_event *event)
@@ -73,8 +67,7 @@ EXPORT int epoll_ctl(int fd, int operation, int target, struct epoll_event *even
 static inline void settle(void)
 {
     const struct bus *bus = process_bus_attached();
-    if (unlikely(bus != NULL))
-        ready_settle_all(bus);
+    if (unlikely(bus != NULL)) ready_settle_all(bus);
 }
 
 /* What is true of the socket, of what was asked. */
@@ -83,8 +76,7 @@ static void correct(const struct bus *bus, int fd, struct epoll_event *event)
     for (uint32_t i = 0; i < load_acquire(&registrations_high); i++) {
         const struct registration *entry = &registrations[i];
         uint64_t key = load_acquire(&entry->key);
-        if (!key || key >> 32 != (uint32_t)fd || load_relaxed(&entry->data) != event->data.u64)
-            continue;
+        if (!key || key >> 32 != (uint32_t)fd || load_relaxed(&entry->data) != event->data.u64) continue;
         short mask = ready_mask(bus, (uint32_t)key - 1);
         if ((mask & (POLLERR | POLLIN)) == POLLERR)
             event->events = (uint32_t)mask & (load_relaxed(&entry->events) | EPOLLERR);
@@ -96,11 +88,9 @@ static int corrected(int fd, struct epoll_event *events, int count)
 {
     const struct bus *bus = process_bus_attached();
 
-    if (likely(!bus || !load_relaxed(&registrations_high)))
-        return count;
+    if (likely(!bus || !load_relaxed(&registrations_high))) return count;
     for (int i = 0; i < count; i++)
-        if (events[i].events & EPOLLIN)
-            correct(bus, fd, &events[i]);
+        if (events[i].events & EPOLLIN) correct(bus, fd, &events[i]);
     return count;
 }
 
@@ -116,10 +106,10 @@ EXPORT int epoll_pwait(int fd, struct epoll_event *events, int count, int timeou
     return corrected(fd, events, real.epoll_pwait(fd, events, count, timeout, mask));
 }
 
-EXPORT int epoll_pwait2(int fd, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask)
+EXPORT int epoll_pwait2(int fd, struct epoll_event *events, int count, const struct timespec *timeout,
+                        const sigset_t *mask)
 {
     settle();
-    if (!real.epoll_pwait2)
-        return (int)edge(-ENOSYS);
+    if (!real.epoll_pwait2) return (int)edge(-ENOSYS);
     return corrected(fd, events, real.epoll_pwait2(fd, events, count, timeout, mask));
 }

@@ -21,8 +21,7 @@ static ssize_t real_sendmsg(int fd, const struct msghdr *msg, int flags)
     int saved = errno;
     ssize_t result = real.sendmsg(fd, msg, flags);
 
-    if (result < 0)
-        result = -errno;
+    if (result < 0) result = -errno;
     errno = saved;
     return result;
 }
@@ -32,8 +31,7 @@ static ssize_t real_recvmsg(int fd, struct msghdr *msg, int flags)
     int saved = errno;
     ssize_t result = real.recvmsg(fd, msg, flags);
 
-    if (result < 0)
-        result = -errno;
+    if (result < 0) result = -errno;
     errno = saved;
     return result;
 }
@@ -53,8 +51,7 @@ void fds_add_netlink(int fd)
             return;
         }
     }
-    if (nl)
-        nlfd_close(nl);
+    if (nl) nlfd_close(nl);
 }
 
 static int option_of(int fd, int option)
@@ -72,14 +69,11 @@ void fds_adopt(int fd)
 
     if (domain == AF_NETLINK && option_of(fd, SO_PROTOCOL) == NETLINK_ROUTE && process_has_instance())
         fds_add_netlink(fd);
-    if (domain != AF_UNIX || raw_identify_dir(fd, dir, sizeof(dir)) != 0)
-        return;
-    if (!process_has_instance())
-        process_set_dir(dir);
+    if (domain != AF_UNIX || raw_identify_dir(fd, dir, sizeof(dir)) != 0) return;
+    if (!process_has_instance()) process_set_dir(dir);
     bus = process_bus();
     slot = bus ? raw_identify(bus, fd) : -1;
-    if (slot < 0)
-        return;
+    if (slot < 0) return;
     fdtab_set(fd, fd_entry(FD_RAW, (uint32_t)slot));
     ready_track((uint32_t)slot, fd);
 }
@@ -88,12 +82,9 @@ void fds_copied(int to, uint32_t entry)
 {
     uint32_t before = fdtab_set(to, entry);
 
-    if (fd_kind(entry) == FD_RAW)
-        ready_track(fd_number(entry), to);
-    if (fd_kind(entry) == FD_NETLINK && fdtab_get(to) == entry)
-        nlfd_ref(fds_netlink(entry));
-    if (before)
-        fds_closed(before);
+    if (fd_kind(entry) == FD_RAW) ready_track(fd_number(entry), to);
+    if (fd_kind(entry) == FD_NETLINK && fdtab_get(to) == entry) nlfd_ref(fds_netlink(entry));
+    if (before) fds_closed(before);
 }
 
 void fds_closed(uint32_t entry)
@@ -105,9 +96,7 @@ void fds_closed(uint32_t entry)
         raw_closed(bus, fd_number(entry));
     } else if (fd_kind(entry) == FD_NETLINK) {
         nl = fds_netlink(entry);
-        if (fdtab_find(entry) < 0)
-            atomic_store(&netlinks[fd_number(entry) % NETLINKS], NULL);
-        if (nl)
-            nlfd_close(nl);
+        if (fdtab_find(entry) < 0) atomic_store(&netlinks[fd_number(entry) % NETLINKS], NULL);
+        if (nl) nlfd_close(nl);
     }
 }

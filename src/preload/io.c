@@ -17,7 +17,7 @@
 
 /* prefix: read write recv send preadv2 pwritev2 __ */
 
-#define IOV_FEW 8
+#define IOV_FEW  8
 #define IOV_MOST 1024 /* UIO_MAXIOV */
 
 static inline const struct bus *bus(void) { return process_bus_attached(); }
@@ -25,22 +25,23 @@ static inline bool is_raw(uint32_t entry) { return fd_kind(entry) == FD_RAW; }
 
 /* ---- receiving ---- */
 
-static ssize_t netlink_read(int fd, uint32_t entry, void *buf, size_t size, int flags, void *name, socklen_t *name_size)
+static ssize_t netlink_read(int fd, uint32_t entry, void *buf, size_t size, int flags, void *name,
+                            socklen_t *name_size)
 {
     struct iovec iov = { buf, size };
-    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_name = name, .msg_namelen = name_size ? *name_size : 0 };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_name = name, .msg_namelen = name_size ? *name_size : 0
+    };
     ssize_t result = nlfd_recvmsg(fds_netlink(entry), fd, &msg, flags);
 
-    if (result >= 0 && name_size)
-        *name_size = msg.msg_namelen;
+    if (result >= 0 && name_size) *name_size = msg.msg_namelen;
     return result;
 }
 
 /* One frame, or one message of the error queue. */
 static ssize_t raw_or_error(int fd, uint32_t entry, struct raw_receive *message, int flags)
 {
-    if (flags & MSG_ERRQUEUE)
-        return txstamp_receive(bus(), fd_number(entry), message);
+    if (flags & MSG_ERRQUEUE) return txstamp_receive(bus(), fd_number(entry), message);
     return raw_receive(bus(), fd_number(entry), fd, message, flags);
 }
 
@@ -49,33 +50,30 @@ static ssize_t our_read(int fd, uint32_t entry, void *buf, size_t size, int flag
     struct iovec iov = { buf, size };
     struct raw_receive message = { .iov = &iov, .iov_count = 1 };
 
-    if (!is_raw(entry))
-        return netlink_read(fd, entry, buf, size, flags, NULL, NULL);
-    if (unlikely(flags & MSG_ERRQUEUE))
-        return raw_or_error(fd, entry, &message, flags);
+    if (!is_raw(entry)) return netlink_read(fd, entry, buf, size, flags, NULL, NULL);
+    if (unlikely(flags & MSG_ERRQUEUE)) return raw_or_error(fd, entry, &message, flags);
     return raw_read(bus(), fd_number(entry), fd, buf, size, flags);
 }
 
-static ssize_t our_recvfrom(int fd, uint32_t entry, void *buf, size_t size, int flags, void *name, socklen_t *name_size)
+static ssize_t our_recvfrom(int fd, uint32_t entry, void *buf, size_t size, int flags, void *name,
+                            socklen_t *name_size)
 {
     struct iovec iov = { buf, size };
     struct sockaddr_can address;
-    struct raw_receive message = { .iov = &iov, .iov_count = 1, .name = &address, .name_size = sizeof(address) };
+    struct raw_receive message = {
+        .iov = &iov, .iov_count = 1, .name = &address, .name_size = sizeof(address)
+    };
     int room;
     ssize_t result;
 
-    if (!name)
-        return our_read(fd, entry, buf, size, flags);
-    if (!is_raw(entry))
-        return netlink_read(fd, entry, buf, size, flags, name, name_size);
+    if (!name) return our_read(fd, entry, buf, size, flags);
+    if (!is_raw(entry)) return netlink_read(fd, entry, buf, size, flags, name, name_size);
     result = raw_or_error(fd, entry, &message, flags);
-    if (result < 0)
-        return result;
-    if (usermem_read(&room, name_size, sizeof(room)))
-        return -EFAULT;
-    if (room < 0)
-        return -EINVAL;
-    if (usermem_write(name, &address, (socklen_t)room < message.name_size ? (socklen_t)room : message.name_size) ||
+    if (result < 0) return result;
+    if (usermem_read(&room, name_size, sizeof(room))) return -EFAULT;
+    if (room < 0) return -EINVAL;
+    if (usermem_write(name, &address,
+                      (socklen_t)room < message.name_size ? (socklen_t)room : message.name_size) ||
         usermem_write(name_size, &message.name_size, sizeof(message.name_size)))
         return -EFAULT;
     return result;
@@ -84,17 +82,15 @@ static ssize_t our_recvfrom(int fd, uint32_t entry, void *buf, size_t size, int 
 /* Copies an iovec array that the program gave us. */
 static int copy_iov(struct iovec *to, size_t room, const struct iovec *user, size_t count)
 {
-    if (count > room)
-        return -EMSGSIZE;
-    if (usermem_read(to, user, count * sizeof(*user)))
-        return -EFAULT;
+    if (count > room) return -EMSGSIZE;
+    if (usermem_read(to, user, count * sizeof(*user))) return -EFAULT;
     for (size_t i = 0; i < count; i++)
-        if ((ssize_t)to[i].iov_len < 0)
-            return -EINVAL;
+        if ((ssize_t)to[i].iov_len < 0) return -EINVAL;
     return 0;
 }
 
-static ssize_t receive_into(int fd, uint32_t entry, struct msghdr *user, const struct msghdr *msg, const struct iovec *iov, int flags)
+static ssize_t receive_into(int fd, uint32_t entry, struct msghdr *user, const struct msghdr *msg,
+                            const struct iovec *iov, int flags)
 {
     struct raw_receive message = {
         .iov = iov,
@@ -106,16 +102,15 @@ static ssize_t receive_into(int fd, uint32_t entry, struct msghdr *user, const s
     };
     ssize_t result = raw_or_error(fd, entry, &message, flags);
 
-    if (result < 0)
-        return result;
-    if (msg->msg_name)
-        user->msg_namelen = message.name_size;
+    if (result < 0) return result;
+    if (msg->msg_name) user->msg_namelen = message.name_size;
     user->msg_controllen = message.control_size;
     user->msg_flags = message.flags | (flags & MSG_CMSG_CLOEXEC);
     return result;
 }
 
-static __attribute__((noinline)) ssize_t receive_many(int fd, uint32_t entry, struct msghdr *user, const struct msghdr *msg, int flags)
+static __attribute__((noinline)) ssize_t receive_many(int fd, uint32_t entry, struct msghdr *user,
+                                                      const struct msghdr *msg, int flags)
 {
     struct iovec iov[IOV_MOST];
     int error = copy_iov(iov, IOV_MOST, msg->msg_iov, msg->msg_iovlen);
@@ -129,14 +124,11 @@ static ssize_t our_recvmsg(int fd, uint32_t entry, struct msghdr *user, int flag
     struct msghdr msg;
     int error;
 
-    if (!is_raw(entry))
-        return nlfd_recvmsg(fds_netlink(entry), fd, user, flags);
+    if (!is_raw(entry)) return nlfd_recvmsg(fds_netlink(entry), fd, user, flags);
     if (usermem_read(&msg, user, sizeof(msg)) || !usermem_ok(user, sizeof(msg), USERMEM_WRITE))
         return -EFAULT;
-    if ((int)msg.msg_namelen < 0)
-        return -EINVAL;
-    if (msg.msg_iovlen > IOV_FEW)
-        return receive_many(fd, entry, user, &msg, flags);
+    if ((int)msg.msg_namelen < 0) return -EINVAL;
+    if (msg.msg_iovlen > IOV_FEW) return receive_many(fd, entry, user, &msg, flags);
     error = copy_iov(iov, IOV_FEW, msg.msg_iov, msg.msg_iovlen);
     return error ? error : receive_into(fd, entry, user, &msg, iov, flags);
 }
@@ -146,10 +138,8 @@ static ssize_t our_readv(int fd, uint32_t entry, const struct iovec *user, int c
     struct msghdr msg = { .msg_iov = (struct iovec *)user, .msg_iovlen = (size_t)count };
     size_t size = 0;
 
-    if (count < 0 || count > IOV_MOST)
-        return -EINVAL;
-    if (!usermem_ok(user, (size_t)count * sizeof(*user), USERMEM_READ))
-        return -EFAULT;
+    if (count < 0 || count > IOV_MOST) return -EINVAL;
+    if (!usermem_ok(user, (size_t)count * sizeof(*user), USERMEM_READ)) return -EFAULT;
     for (int i = 0; i < count; i++)
         size |= user[i].iov_len;
     return size ? our_recvmsg(fd, entry, &msg, flags) : 0;
@@ -159,8 +149,7 @@ EXPORT ssize_t read(int fd, void *buf, size_t size)
 {
     uint32_t entry = fdtab_get(fd);
 
-    if (likely(!entry))
-        return real.read(fd, buf, size);
+    if (likely(!entry)) return real.read(fd, buf, size);
     return size || !is_raw(entry) ? edge(our_read(fd, entry, buf, size, 0)) : 0;
 }
 
@@ -174,8 +163,7 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t offset,
 {
     uint32_t entry = fdtab_get(fd);
 
-    if (likely(!entry || offset != -1))
-        return real.preadv2(fd, iov, count, offset, flags);
+    if (likely(!entry || offset != -1)) return real.preadv2(fd, iov, count, offset, flags);
     return edge(our_readv(fd, entry, iov, count, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0));
 }
 
@@ -185,12 +173,12 @@ EXPORT ssize_t recv(int fd, void *buf, size_t size, int flags)
     return likely(!entry) ? real.recv(fd, buf, size, flags) : edge(our_read(fd, entry, buf, size, flags));
 }
 
-EXPORT ssize_t recvfrom(int fd, void *buf, size_t size, int flags, struct sockaddr *name, socklen_t *name_size)
+EXPORT ssize_t recvfrom(int fd, void *buf, size_t size, int flags, struct sockaddr *name,
+                        socklen_t *name_size)
 {
     uint32_t entry = fdtab_get(fd);
 
-    if (likely(!entry))
-        return real.recvfrom(fd, buf, size, flags, name, name_size);
+    if (likely(!entry)) return real.recvfrom(fd, buf, size, flags, name, name_size);
     return edge(our_recvfrom(fd, entry, buf, size, flags, name, name_size));
 }
 
@@ -199,8 +187,7 @@ static void adopt_passed(struct msghdr *msg)
 {
     for (struct cmsghdr *head = CMSG_FIRSTHDR(msg); head; head = CMSG_NXTHDR(msg, head)) {
         size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
-            continue;
+        if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) continue;
         for (size_t i = 0; i < count; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(head) + i * sizeof(int), sizeof(fd));
@@ -214,11 +201,9 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
     uint32_t entry = fdtab_get(fd);
     ssize_t result;
 
-    if (unlikely(entry))
-        return edge(our_recvmsg(fd, entry, msg, flags));
+    if (unlikely(entry)) return edge(our_recvmsg(fd, entry, msg, flags));
     result = real.recvmsg(fd, msg, flags);
-    if (result >= 0 && msg->msg_control && msg->msg_controllen >= sizeof(struct cmsghdr))
-        adopt_passed(msg);
+    if (result >= 0 && msg->msg_control && msg->msg_controllen >= sizeof(struct cmsghdr)) adopt_passed(msg);
     return result;
 }
 
@@ -227,7 +212,8 @@ static bool has_passed(const struct timespec *deadline)
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec > deadline->tv_sec || (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
+    return now.tv_sec > deadline->tv_sec ||
+           (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
 }
 
 static struct timespec deadline_after(const struct timespec *timeout)
@@ -241,31 +227,27 @@ static struct timespec deadline_after(const struct timespec *timeout)
 }
 
 /* The time-out is looked at after each message, as in the kernel. */
-static ssize_t our_recvmmsg(int fd, uint32_t entry, struct mmsghdr *msgs, unsigned count, int flags, const struct timespec *timeout)
+static ssize_t our_recvmmsg(int fd, uint32_t entry, struct mmsghdr *msgs, unsigned count, int flags,
+                            const struct timespec *timeout)
 {
     struct timespec deadline = { 0, 0 };
     unsigned done = 0;
     ssize_t result = 0;
 
-    if (timeout && !usermem_ok(timeout, sizeof(*timeout), USERMEM_READ))
-        return -EFAULT;
+    if (timeout && !usermem_ok(timeout, sizeof(*timeout), USERMEM_READ)) return -EFAULT;
     if (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec > 999999999))
         return -EINVAL;
-    if (timeout)
-        deadline = deadline_after(timeout);
+    if (timeout) deadline = deadline_after(timeout);
     while (done < count) {
         if (!usermem_ok(&msgs[done], sizeof(*msgs), USERMEM_WRITE)) {
             result = -EFAULT;
             break;
         }
         result = our_recvmsg(fd, entry, &msgs[done].msg_hdr, flags & ~MSG_WAITFORONE);
-        if (result < 0)
-            break;
+        if (result < 0) break;
         msgs[done++].msg_len = (unsigned)result;
-        if (flags & MSG_WAITFORONE)
-            flags |= MSG_DONTWAIT;
-        if (timeout && has_passed(&deadline))
-            break;
+        if (flags & MSG_WAITFORONE) flags |= MSG_DONTWAIT;
+        if (timeout && has_passed(&deadline)) break;
     }
     return done ? (ssize_t)done : result;
 }
@@ -275,8 +257,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, str
     uint32_t entry = fdtab_get(fd);
     int result;
 
-    if (unlikely(entry))
-        return (int)edge(our_recvmmsg(fd, entry, msgs, count, flags, timeout));
+    if (unlikely(entry)) return (int)edge(our_recvmmsg(fd, entry, msgs, count, flags, timeout));
     result = real.recvmmsg(fd, msgs, count, flags, timeout);
     for (int i = 0; i < result; i++)
         if (msgs[i].msg_hdr.msg_control && msgs[i].msg_hdr.msg_controllen >= sizeof(struct cmsghdr))
@@ -286,22 +267,26 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, str
 
 /* ---- sending ---- */
 
-static ssize_t netlink_write(int fd, uint32_t entry, const void *buf, size_t size, int flags, const void *name, socklen_t name_size)
+static ssize_t netlink_write(int fd, uint32_t entry, const void *buf, size_t size, int flags,
+                             const void *name, socklen_t name_size)
 {
     struct iovec iov = { (void *)buf, size };
-    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_name = (void *)name, .msg_namelen = name_size };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_name = (void *)name, .msg_namelen = name_size
+    };
 
     return nlfd_sendmsg(fds_netlink(entry), fd, &msg, flags);
 }
 
-static ssize_t our_sendto(int fd, uint32_t entry, const void *buf, size_t size, int flags, const void *name, socklen_t name_size)
+static ssize_t our_sendto(int fd, uint32_t entry, const void *buf, size_t size, int flags, const void *name,
+                          socklen_t name_size)
 {
     struct iovec iov = { (void *)buf, size };
     struct raw_send message = { .iov = &iov, .iov_count = 1, .name = name, .name_size = name_size };
 
-    if (!is_raw(entry))
-        return netlink_write(fd, entry, buf, size, flags, name, name_size);
-    return name ? raw_send(bus(), fd_number(entry), fd, &message) : raw_write(bus(), fd_number(entry), fd, buf, size);
+    if (!is_raw(entry)) return netlink_write(fd, entry, buf, size, flags, name, name_size);
+    return name ? raw_send(bus(), fd_number(entry), fd, &message)
+                : raw_write(bus(), fd_number(entry), fd, buf, size);
 }
 
 static ssize_t send_from(int fd, uint32_t entry, const struct msghdr *msg, const struct iovec *iov)
@@ -331,14 +316,10 @@ static ssize_t our_sendmsg(int fd, uint32_t entry, const struct msghdr *user, in
     struct msghdr msg;
     int error;
 
-    if (!is_raw(entry))
-        return nlfd_sendmsg(fds_netlink(entry), fd, user, flags);
-    if (usermem_read(&msg, user, sizeof(msg)))
-        return -EFAULT;
-    if ((int)msg.msg_namelen < 0)
-        return -EINVAL;
-    if (msg.msg_iovlen > IOV_FEW)
-        return send_many(fd, entry, &msg);
+    if (!is_raw(entry)) return nlfd_sendmsg(fds_netlink(entry), fd, user, flags);
+    if (usermem_read(&msg, user, sizeof(msg))) return -EFAULT;
+    if ((int)msg.msg_namelen < 0) return -EINVAL;
+    if (msg.msg_iovlen > IOV_FEW) return send_many(fd, entry, &msg);
     error = copy_iov(iov, IOV_FEW, msg.msg_iov, msg.msg_iovlen);
     return error ? error : send_from(fd, entry, &msg, iov);
 }
@@ -349,10 +330,8 @@ static ssize_t our_writev(int fd, uint32_t entry, const struct iovec *user, int 
 
     size_t size = 0;
 
-    if (count < 0 || count > IOV_MOST)
-        return -EINVAL;
-    if (!usermem_ok(user, (size_t)count * sizeof(*user), USERMEM_READ))
-        return -EFAULT;
+    if (count < 0 || count > IOV_MOST) return -EINVAL;
+    if (!usermem_ok(user, (size_t)count * sizeof(*user), USERMEM_READ)) return -EFAULT;
     for (int i = 0; i < count; i++)
         size |= user[i].iov_len;
     return size || !is_raw(entry) ? our_sendmsg(fd, entry, &msg, 0) : 0;
@@ -362,10 +341,8 @@ EXPORT ssize_t write(int fd, const void *buf, size_t size)
 {
     uint32_t entry = fdtab_get(fd);
 
-    if (likely(!entry))
-        return real.write(fd, buf, size);
-    if (likely(is_raw(entry)))
-        return edge(raw_write(bus(), fd_number(entry), fd, buf, size));
+    if (likely(!entry)) return real.write(fd, buf, size);
+    if (likely(is_raw(entry))) return edge(raw_write(bus(), fd_number(entry), fd, buf, size));
     return edge(netlink_write(fd, entry, buf, size, 0, NULL, 0));
 }
 
@@ -379,23 +356,23 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset
 {
     uint32_t entry = fdtab_get(fd);
 
-    if (likely(!entry || offset != -1))
-        return real.pwritev2(fd, iov, count, offset, flags);
+    if (likely(!entry || offset != -1)) return real.pwritev2(fd, iov, count, offset, flags);
     return edge(our_writev(fd, entry, iov, count));
 }
 
 EXPORT ssize_t send(int fd, const void *buf, size_t size, int flags)
 {
     uint32_t entry = fdtab_get(fd);
-    return likely(!entry) ? real.send(fd, buf, size, flags) : edge(our_sendto(fd, entry, buf, size, flags, NULL, 0));
+    return likely(!entry) ? real.send(fd, buf, size, flags)
+                          : edge(our_sendto(fd, entry, buf, size, flags, NULL, 0));
 }
 
-EXPORT ssize_t sendto(int fd, const void *buf, size_t size, int flags, const struct sockaddr *name, socklen_t name_size)
+EXPORT ssize_t sendto(int fd, const void *buf, size_t size, int flags, const struct sockaddr *name,
+                      socklen_t name_size)
 {
     uint32_t entry = fdtab_get(fd);
 
-    if (likely(!entry))
-        return real.sendto(fd, buf, size, flags, name, name_size);
+    if (likely(!entry)) return real.sendto(fd, buf, size, flags, name, name_size);
     return edge(our_sendto(fd, entry, buf, size, flags, name, name_size));
 }
 
@@ -411,14 +388,13 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
     unsigned done = 0;
     ssize_t result = 0;
 
-    if (likely(!entry))
-        return real.sendmmsg(fd, msgs, count, flags);
-    if (count > IOV_MOST)
-        count = IOV_MOST;
+    if (likely(!entry)) return real.sendmmsg(fd, msgs, count, flags);
+    if (count > IOV_MOST) count = IOV_MOST;
     while (done < count) {
-        result = usermem_ok(&msgs[done], sizeof(*msgs), USERMEM_WRITE) ? our_sendmsg(fd, entry, &msgs[done].msg_hdr, flags) : -EFAULT;
-        if (result < 0)
-            break;
+        result = usermem_ok(&msgs[done], sizeof(*msgs), USERMEM_WRITE)
+                     ? our_sendmsg(fd, entry, &msgs[done].msg_hdr, flags)
+                     : -EFAULT;
+        if (result < 0) break;
         msgs[done++].msg_len = (unsigned)result;
     }
     return (int)edge(done ? (ssize_t)done : result);
@@ -433,7 +409,8 @@ ssize_t __write(int fd, const void *buf, size_t size);
 ssize_t __send(int fd, const void *buf, size_t size, int flags);
 ssize_t __read_chk(int fd, void *buf, size_t size, size_t room);
 ssize_t __recv_chk(int fd, void *buf, size_t size, size_t room, int flags);
-ssize_t __recvfrom_chk(int fd, void *buf, size_t size, size_t room, int flags, struct sockaddr *name, socklen_t *name_size);
+ssize_t __recvfrom_chk(int fd, void *buf, size_t size, size_t room, int flags, struct sockaddr *name,
+                       socklen_t *name_size);
 
 #if __SIZEOF_LONG__ == 8
 EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags)
@@ -453,8 +430,7 @@ EXPORT ssize_t __send(int fd, const void *buf, size_t size, int flags) { return 
 
 static void check_room(size_t size, size_t room)
 {
-    if (size > room)
-        real_overflow();
+    if (size > room) real_overflow();
 }
 
 EXPORT ssize_t __read_chk(int fd, void *buf, size_t size, size_t room)
@@ -469,7 +445,8 @@ EXPORT ssize_t __recv_chk(int fd, void *buf, size_t size, size_t room, int flags
     return recv(fd, buf, size, flags);
 }
 
-EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t size, size_t room, int flags, struct sockaddr *name, socklen_t *name_size)
+EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t size, size_t room, int flags, struct sockaddr *name,
+                              socklen_t *name_size)
 {
     check_room(size, room);
     return recvfrom(fd, buf, size, flags, name, name_size);

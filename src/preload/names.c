@@ -51,15 +51,13 @@ EXPORT struct if_nameindex *if_nameindex(void)
     struct head *head;
     char *names;
 
-    if (!theirs || !count)
-        return theirs;
+    if (!theirs || !count) return theirs;
     while (theirs[kernel].if_index || theirs[kernel].if_name)
         kernel++;
     bytes = sizeof(*head) + (kernel + count + 1) * sizeof(*list) + count * IF_NAMESIZE;
     head = malloc(bytes);
-    if (!head)
-        return theirs;
-    *head = (struct head) { head_magic, theirs };
+    if (!head) return theirs;
+    *head = (struct head){ head_magic, theirs };
     list = (struct if_nameindex *)(head + 1);
     names = (char *)(list + kernel + count + 1);
     memcpy(list, theirs, kernel * sizeof(*list));
@@ -67,7 +65,7 @@ EXPORT struct if_nameindex *if_nameindex(void)
         list[kernel + i].if_index = all[i].ifindex;
         list[kernel + i].if_name = memcpy(names + i * IF_NAMESIZE, all[i].name, IF_NAMESIZE);
     }
-    list[kernel + count] = (struct if_nameindex) { 0, NULL };
+    list[kernel + count] = (struct if_nameindex){ 0, NULL };
     return list;
 }
 
@@ -113,9 +111,8 @@ EXPORT int getifaddrs(struct ifaddrs **list)
     struct head *head = count ? malloc(sizeof(*head) + count * sizeof(struct our_address)) : NULL;
     struct our_address *ours;
 
-    if (!head)
-        return result;
-    *head = (struct head) { head_magic, *list };
+    if (!head) return result;
+    *head = (struct head){ head_magic, *list };
     ours = (struct our_address *)(head + 1);
     for (size_t i = 0; i < count; i++) {
         fill_address(&ours[i], &all[i]);

@@ -6,11 +6,11 @@
 
 /* prefix: real */
 
-#define X(result, name, parameters, arguments) \
-    static result first_##name parameters \
-    { \
-        real_resolve(); \
-        return real.name arguments; \
+#define X(result, name, parameters, arguments)                                                               \
+    static result first_##name parameters                                                                    \
+    {                                                                                                        \
+        real_resolve();                                                                                      \
+        return real.name arguments;                                                                          \
     }
 #define V(result, name, parameters)
 #define N(name)
@@ -33,8 +33,7 @@ void __chk_fail(void) __attribute__((weak, noreturn)); /* glibc's; musl has none
 
 void real_overflow(void)
 {
-    if (__chk_fail)
-        __chk_fail();
+    if (__chk_fail) __chk_fail();
     abort();
 }
 
@@ -45,7 +44,7 @@ void real_resolve(void)
     int saved = errno;
 
 #define X(result, name, parameters, arguments) *(void **)&real.name = find(#name);
-#define V(result, name, parameters) *(void **)&real.name = find(#name);
+#define V(result, name, parameters)            *(void **)&real.name = find(#name);
 #define N(name)
 #include "preload/symbols.def"
 #undef X

@@ -20,7 +20,7 @@
  * our constructor work and later ones cost one indirect jump. NULL: this libc has no such function. */
 struct real {
 #define X(result, name, parameters, arguments) result(*name) parameters;
-#define V(result, name, parameters) result(*name) parameters;
+#define V(result, name, parameters)            result(*name) parameters;
 #define N(name)
 #include "preload/symbols.def"
 #undef X

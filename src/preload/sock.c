@@ -25,8 +25,7 @@ EXPORT int socket(int domain, int type, int protocol)
 
     if (domain == AF_CAN_ && (bus = process_bus())) {
         fd = raw_socket(bus, type, protocol);
-        if (fd >= 0)
-            fds_adopt(fd);
+        if (fd >= 0) fds_adopt(fd);
         return (int)edge(fd);
     }
     fd = real.socket(domain, type, protocol);
@@ -40,11 +39,9 @@ EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
     const struct bus *bus = domain == AF_CAN_ ? process_bus() : NULL;
     int fd;
 
-    if (!bus)
-        return real.socketpair(domain, type, protocol, fds);
+    if (!bus) return real.socketpair(domain, type, protocol, fds);
     fd = raw_socket(bus, type, protocol);
-    if (fd < 0)
-        return (int)edge(fd);
+    if (fd < 0) return (int)edge(fd);
     fds_adopt(fd);
     close(fd);
     return (int)edge(-EOPNOTSUPP);
@@ -58,24 +55,24 @@ EXPORT int bind(int fd, const struct sockaddr *name, socklen_t size)
     if (fd_kind(entry) == FD_RAW)
         return (int)edge(raw_bind(process_bus_attached(), fd_number(entry), fd, name, size));
     result = real.bind(fd, name, size);
-    if (result == 0 && fd_kind(entry) == FD_NETLINK)
-        nlfd_groups_changed(fds_netlink(entry), fd);
+    if (result == 0 && fd_kind(entry) == FD_NETLINK) nlfd_groups_changed(fds_netlink(entry), fd);
     return result;
 }
 
 EXPORT int connect(int fd, const struct sockaddr *name, socklen_t size)
 {
-    if (!is_raw(fd))
-        return real.connect(fd, name, size);
-    if (size > sizeof(struct sockaddr_storage))
-        return (int)edge(-EINVAL);
+    if (!is_raw(fd)) return real.connect(fd, name, size);
+    if (size > sizeof(struct sockaddr_storage)) return (int)edge(-EINVAL);
     return (int)edge(usermem_ok(name, size, USERMEM_READ) ? -EOPNOTSUPP : -EFAULT);
 }
 
 int __connect(int fd, const struct sockaddr *name, socklen_t size);
 EXPORT int __connect(int fd, const struct sockaddr *name, socklen_t size) { return connect(fd, name, size); }
 
-EXPORT int listen(int fd, int backlog) { return is_raw(fd) ? (int)edge(-EOPNOTSUPP) : real.listen(fd, backlog); }
+EXPORT int listen(int fd, int backlog)
+{
+    return is_raw(fd) ? (int)edge(-EOPNOTSUPP) : real.listen(fd, backlog);
+}
 
 EXPORT int accept(int fd, struct sockaddr *name, socklen_t *size)
 {
@@ -84,8 +81,7 @@ EXPORT int accept(int fd, struct sockaddr *name, socklen_t *size)
 
 EXPORT int accept4(int fd, struct sockaddr *name, socklen_t *size, int flags)
 {
-    if (!is_raw(fd))
-        return real.accept4(fd, name, size, flags);
+    if (!is_raw(fd)) return real.accept4(fd, name, size, flags);
     return (int)edge(flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK) ? -EINVAL : -EOPNOTSUPP);
 }
 
@@ -100,8 +96,7 @@ EXPORT int getsockname(int fd, struct sockaddr *name, socklen_t *size)
 {
     uint32_t entry = fdtab_get(fd);
 
-    if (fd_kind(entry) != FD_RAW)
-        return real.getsockname(fd, name, size);
+    if (fd_kind(entry) != FD_RAW) return real.getsockname(fd, name, size);
     return (int)edge(raw_getsockname(process_bus_attached(), fd_number(entry), name, size));
 }
 
@@ -109,9 +104,9 @@ EXPORT int getsockopt(int fd, int level, int option, void *value, socklen_t *siz
 {
     uint32_t entry = fdtab_get(fd);
 
-    if (fd_kind(entry) != FD_RAW)
-        return real.getsockopt(fd, level, option, value, size);
-    return (int)edge(raw_getsockopt(process_bus_attached(), fd_number(entry), fd, level, option, value, size));
+    if (fd_kind(entry) != FD_RAW) return real.getsockopt(fd, level, option, value, size);
+    return (int)edge(
+        raw_getsockopt(process_bus_attached(), fd_number(entry), fd, level, option, value, size));
 }
 
 EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_t size)
@@ -120,7 +115,8 @@ EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_
     int result;
 
     if (fd_kind(entry) == FD_RAW)
-        return (int)edge(raw_setsockopt(process_bus_attached(), fd_number(entry), fd, level, option, value, size));
+        return (int)edge(
+            raw_setsockopt(process_bus_attached(), fd_number(entry), fd, level, option, value, size));
     result = real.setsockopt(fd, level, option, value, size);
     if (result == 0 && fd_kind(entry) == FD_NETLINK && level == SOL_NETLINK)
         nlfd_groups_changed(fds_netlink(entry), fd);
@@ -139,8 +135,7 @@ static int set_async(int fd, uint32_t entry, unsigned long request, int *on)
 {
     int result = real.ioctl(fd, request, on);
 
-    if (result == 0)
-        raw_set_async(process_bus_attached(), fd_number(entry), fd, *on);
+    if (result == 0) raw_set_async(process_bus_attached(), fd_number(entry), fd, *on);
     return result;
 }
 
@@ -159,11 +154,10 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
         return set_async(fd, entry, request, argument);
     if (fd_kind(entry) == FD_RAW)
         result = raw_ioctl(process_bus_attached(), fd_number(entry), request, argument);
-    else if (unlikely(ioctl_is_interface(request)) && process_has_instance() && is_socket(fd) && (bus = process_bus()))
+    else if (unlikely(ioctl_is_interface(request)) && process_has_instance() && is_socket(fd) &&
+             (bus = process_bus()))
         result = ioctl_interface(bus, request, argument);
-    if (result != -ENOIOCTLCMD)
-        return (int)edge(result);
-    if (unlikely(!real.ioctl))
-        real_resolve();
+    if (result != -ENOIOCTLCMD) return (int)edge(result);
+    if (unlikely(!real.ioctl)) real_resolve();
     return real.ioctl(fd, request, argument);
 }

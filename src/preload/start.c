@@ -12,15 +12,14 @@
 /* prefix: door_ fork __fork */
 
 #define INHERITED_MAX 1024 /* descriptors looked at after exec */
-#define POLL_AT_ONCE 256
+#define POLL_AT_ONCE  256
 
 int door_wait(int fd)
 {
     char token;
     int saved = errno, result = 0;
 
-    if (real.recv(fd, &token, 1, MSG_PEEK) < 0)
-        result = -errno;
+    if (real.recv(fd, &token, 1, MSG_PEEK) < 0) result = -errno;
     errno = saved;
     return result;
 }
@@ -33,13 +32,13 @@ static void adopt_inherited(void)
     for (int first = 0; first < INHERITED_MAX; first += POLL_AT_ONCE) {
         struct timespec now = { 0, 0 };
         for (int i = 0; i < POLL_AT_ONCE; i++)
-            fds[i] = (struct pollfd) { .fd = first + i };
-        if (sys_call(SYS_ppoll, fds, POLL_AT_ONCE, &now, NULL, 0) < 0) /* more than RLIMIT_NOFILE: ask one by one */
+            fds[i] = (struct pollfd){ .fd = first + i };
+        if (sys_call(SYS_ppoll, fds, POLL_AT_ONCE, &now, NULL, 0) <
+            0) /* more than RLIMIT_NOFILE: ask one by one */
             for (int i = 0; i < POLL_AT_ONCE; i++)
                 fds[i].revents = sys_call(SYS_fcntl, first + i, F_GETFD, 0) < 0 ? POLLNVAL : 0;
         for (int i = 0; i < POLL_AT_ONCE; i++)
-            if (!(fds[i].revents & POLLNVAL))
-                fds_adopt(first + i);
+            if (!(fds[i].revents & POLLNVAL)) fds_adopt(first + i);
     }
 }
 
@@ -82,8 +81,7 @@ EXPORT pid_t fork(void)
 {
     pid_t pid = real.fork();
 
-    if (pid == 0)
-        fdtab_own();
+    if (pid == 0) fdtab_own();
     return pid;
 }
 

@@ -13,7 +13,7 @@
 /* prefix: syscall */
 
 #define A(n) ((a)[n])
-#define FD ((int)A(0))
+#define FD   ((int)A(0))
 
 static long do_read(const long *a) { return read(FD, (void *)A(1), (size_t)A(2)); }
 static long do_write(const long *a) { return write(FD, (const void *)A(1), (size_t)A(2)); }
@@ -51,7 +51,10 @@ static long do_dup2(const long *a) { return dup2(FD, (int)A(1)); }
 static long do_poll(const long *a) { return poll((struct pollfd *)A(0), (nfds_t)A(1), (int)A(2)); }
 #endif
 #ifdef SYS_epoll_wait
-static long do_epoll_wait(const long *a) { return epoll_wait(FD, (struct epoll_event *)A(1), (int)A(2), (int)A(3)); }
+static long do_epoll_wait(const long *a)
+{
+    return epoll_wait(FD, (struct epoll_event *)A(1), (int)A(2), (int)A(3));
+}
 #endif
 #ifdef SYS_socket
 static long do_socket(const long *a) { return socket((int)A(0), (int)A(1), (int)A(2)); }
@@ -59,13 +62,23 @@ static long do_socketpair(const long *a) { return socketpair((int)A(0), (int)A(1
 static long do_bind(const long *a) { return bind(FD, (const struct sockaddr *)A(1), (socklen_t)A(2)); }
 static long do_connect(const long *a) { return connect(FD, (const struct sockaddr *)A(1), (socklen_t)A(2)); }
 static long do_listen(const long *a) { return listen(FD, (int)A(1)); }
-static long do_accept4(const long *a) { return accept4(FD, (struct sockaddr *)A(1), (socklen_t *)A(2), (int)A(3)); }
+static long do_accept4(const long *a)
+{
+    return accept4(FD, (struct sockaddr *)A(1), (socklen_t *)A(2), (int)A(3));
+}
 static long do_shutdown(const long *a) { return shutdown(FD, (int)A(1)); }
-static long do_getsockname(const long *a) { return getsockname(FD, (struct sockaddr *)A(1), (socklen_t *)A(2)); }
-static long do_getpeername(const long *a) { return getpeername(FD, (struct sockaddr *)A(1), (socklen_t *)A(2)); }
+static long do_getsockname(const long *a)
+{
+    return getsockname(FD, (struct sockaddr *)A(1), (socklen_t *)A(2));
+}
+static long do_getpeername(const long *a)
+{
+    return getpeername(FD, (struct sockaddr *)A(1), (socklen_t *)A(2));
+}
 static long do_sendto(const long *a)
 {
-    return sendto(FD, (const void *)A(1), (size_t)A(2), (int)A(3), (const struct sockaddr *)A(4), (socklen_t)A(5));
+    return sendto(FD, (const void *)A(1), (size_t)A(2), (int)A(3), (const struct sockaddr *)A(4),
+                  (socklen_t)A(5));
 }
 static long do_recvfrom(const long *a)
 {
@@ -73,29 +86,47 @@ static long do_recvfrom(const long *a)
 }
 static long do_sendmsg(const long *a) { return sendmsg(FD, (const struct msghdr *)A(1), (int)A(2)); }
 static long do_recvmsg(const long *a) { return recvmsg(FD, (struct msghdr *)A(1), (int)A(2)); }
-static long do_sendmmsg(const long *a) { return sendmmsg(FD, (struct mmsghdr *)A(1), (unsigned)A(2), (int)A(3)); }
+static long do_sendmmsg(const long *a)
+{
+    return sendmmsg(FD, (struct mmsghdr *)A(1), (unsigned)A(2), (int)A(3));
+}
 static long do_recvmmsg(const long *a)
 {
     return recvmmsg(FD, (struct mmsghdr *)A(1), (unsigned)A(2), (int)A(3), (struct timespec *)A(4));
 }
-static long do_setsockopt(const long *a) { return setsockopt(FD, (int)A(1), (int)A(2), (const void *)A(3), (socklen_t)A(4)); }
-static long do_getsockopt(const long *a) { return getsockopt(FD, (int)A(1), (int)A(2), (void *)A(3), (socklen_t *)A(4)); }
+static long do_setsockopt(const long *a)
+{
+    return setsockopt(FD, (int)A(1), (int)A(2), (const void *)A(3), (socklen_t)A(4));
+}
+static long do_getsockopt(const long *a)
+{
+    return getsockopt(FD, (int)A(1), (int)A(2), (void *)A(3), (socklen_t *)A(4));
+}
 #endif
 
 static const struct {
     long number;
     long (*call)(const long *arguments);
 } calls[] = {
-    { SYS_read, do_read },           { SYS_write, do_write },     { SYS_readv, do_readv },   { SYS_writev, do_writev },
-    { SYS_close, do_close },         { SYS_dup, do_dup },         { SYS_dup3, do_dup3 },     { SYS_fcntl, do_fcntl },
-    { SYS_ioctl, do_ioctl },         { SYS_ppoll, do_ppoll },     { SYS_epoll_pwait, do_epoll_pwait },
+    { SYS_read, do_read },
+    { SYS_write, do_write },
+    { SYS_readv, do_readv },
+    { SYS_writev, do_writev },
+    { SYS_close, do_close },
+    { SYS_dup, do_dup },
+    { SYS_dup3, do_dup3 },
+    { SYS_fcntl, do_fcntl },
+    { SYS_ioctl, do_ioctl },
+    { SYS_ppoll, do_ppoll },
+    { SYS_epoll_pwait, do_epoll_pwait },
 #ifdef SYS_pidfd_getfd
     { SYS_pidfd_getfd, do_pidfd_getfd },
 #endif
 #ifdef SYS_close_range
     { SYS_close_range, do_close_range },
 #endif
-    { SYS_splice, do_splice },       { SYS_sendfile, do_sendfile },
+    { SYS_splice, do_splice },
+    { SYS_sendfile, do_sendfile },
 #ifdef SYS_sendfile64
     { SYS_sendfile64, do_sendfile64 },
 #endif
@@ -109,11 +140,22 @@ static const struct {
     { SYS_epoll_wait, do_epoll_wait },
 #endif
 #ifdef SYS_socket
-    { SYS_socket, do_socket },       { SYS_socketpair, do_socketpair }, { SYS_bind, do_bind },
-    { SYS_connect, do_connect },     { SYS_listen, do_listen },   { SYS_accept4, do_accept4 }, { SYS_shutdown, do_shutdown },
-    { SYS_getsockname, do_getsockname }, { SYS_getpeername, do_getpeername }, { SYS_sendto, do_sendto },
-    { SYS_recvfrom, do_recvfrom },   { SYS_sendmsg, do_sendmsg }, { SYS_recvmsg, do_recvmsg },
-    { SYS_sendmmsg, do_sendmmsg },   { SYS_recvmmsg, do_recvmmsg }, { SYS_setsockopt, do_setsockopt },
+    { SYS_socket, do_socket },
+    { SYS_socketpair, do_socketpair },
+    { SYS_bind, do_bind },
+    { SYS_connect, do_connect },
+    { SYS_listen, do_listen },
+    { SYS_accept4, do_accept4 },
+    { SYS_shutdown, do_shutdown },
+    { SYS_getsockname, do_getsockname },
+    { SYS_getpeername, do_getpeername },
+    { SYS_sendto, do_sendto },
+    { SYS_recvfrom, do_recvfrom },
+    { SYS_sendmsg, do_sendmsg },
+    { SYS_recvmsg, do_recvmsg },
+    { SYS_sendmmsg, do_sendmmsg },
+    { SYS_recvmmsg, do_recvmmsg },
+    { SYS_setsockopt, do_setsockopt },
     { SYS_getsockopt, do_getsockopt },
 #endif
 };
@@ -128,9 +170,8 @@ EXPORT long syscall(long number, ...)
         arguments[i] = va_arg(list, long);
     va_end(list);
     for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
-        if (calls[i].number == number)
-            return calls[i].call(arguments);
-    if (!real.syscall)
-        real_resolve();
-    return real.syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+        if (calls[i].number == number) return calls[i].call(arguments);
+    if (!real.syscall) real_resolve();
+    return real.syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
+                        arguments[5]);
 }

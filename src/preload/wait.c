@@ -38,7 +38,7 @@ static struct timespec left_until(const struct timespec *deadline)
         now.tv_sec--;
         now.tv_nsec += 1000000000;
     }
-    return now.tv_sec < 0 ? (struct timespec) { 0, 0 } : now;
+    return now.tv_sec < 0 ? (struct timespec){ 0, 0 } : now;
 }
 
 static bool is_valid(const struct timespec *time)
@@ -51,8 +51,7 @@ static bool is_valid(const struct timespec *time)
 static bool any_raw(const struct pollfd *fds, nfds_t count)
 {
     for (nfds_t i = 0; i < count; i++)
-        if (fd_kind(fdtab_get(fds[i].fd)) == FD_RAW)
-            return true;
+        if (fd_kind(fdtab_get(fds[i].fd)) == FD_RAW) return true;
     return false;
 }
 
@@ -60,26 +59,26 @@ static void settle_polled(const struct bus *bus, const struct pollfd *fds, nfds_
 {
     for (nfds_t i = 0; i < count; i++) {
         uint32_t entry = fdtab_get(fds[i].fd);
-        if (fd_kind(entry) == FD_RAW)
-            ready_settle(bus, fd_number(entry), fds[i].fd);
+        if (fd_kind(entry) == FD_RAW) ready_settle(bus, fd_number(entry), fds[i].fd);
     }
 }
 
-#define ASKED_MAX 256        /* descriptors of one poll of which the kernel is asked more than the program asks */
-#define BLIND_NS 10000000 /* how long to look away from what the kernel cannot tell us */
+#define ASKED_MAX 256 /* descriptors of one poll of which the kernel is asked more than the program asks */
+#define BLIND_NS  20000000 /* how long to look away from what the kernel cannot tell us */
 
-/* Errors are waited for without being asked, and the kernel tells of them by readability: copies `fds` to `asked` with that in it. False
- * when the kernel could not tell, because frames are queued that the program does not want to hear of, or for want of room. */
+/* Errors are waited for without being asked, and the kernel tells of them by readability: copies `fds` to `asked` with that
+ * in it. False when the kernel may not tell: because frames are queued that the program does not want to hear of, because a thread
+ * that sleeps in read takes the token of the error queue, or for want of room. */
 static bool ask_errors(const struct bus *bus, struct pollfd *asked, const struct pollfd *fds, nfds_t count)
 {
     bool told = true;
 
     for (nfds_t i = 0; i < count; i++) {
         uint32_t entry = fdtab_get(fds[i].fd);
-        if (count <= ASKED_MAX)
-            asked[i] = fds[i];
-        if (fd_kind(entry) != FD_RAW || (fds[i].events & IN_BITS))
-            continue;
+        if (count <= ASKED_MAX) asked[i] = fds[i];
+        if (fd_kind(entry) != FD_RAW) continue;
+        if (ready_uses_error_queue(bus, fd_number(entry))) told = false;
+        if (fds[i].events & IN_BITS) continue;
         if (count > ASKED_MAX || (ready_mask(bus, fd_number(entry)) & POLLIN))
             told = false;
         else
@@ -97,8 +96,7 @@ static int correct_polled(const struct bus *bus, struct pollfd *fds, const struc
         uint32_t entry = fdtab_get(fds[i].fd);
         fds[i].revents = asked[i].revents;
         if (fd_kind(entry) == FD_RAW && !(fds[i].revents & POLLNVAL)) {
-            if (fds[i].revents & IN_BITS)
-                ready_verify(bus, fd_number(entry), fds[i].fd);
+            if (fds[i].revents & IN_BITS) ready_verify(bus, fd_number(entry), fds[i].fd);
             fds[i].revents = (short)(ready_mask(bus, fd_number(entry)) & (fds[i].events | POLLERR));
         }
         ready += fds[i].revents != 0;
@@ -123,16 +121,12 @@ static int poll_ours(struct pollfd *fds, nfds_t count, const struct timespec *ti
     for (;;) {
         settle_polled(bus, fds, count);
         bool blind = !ask_errors(bus, asked, fds, count) && (!timeout || is_longer(&left, BLIND_NS));
-        if (blind)
-            left = (struct timespec) { 0, BLIND_NS };
+        if (blind) left = (struct timespec){ 0, BLIND_NS };
         int result = real.ppoll(asked, count, timeout || blind ? &left : NULL, mask);
-        if (result < 0)
-            return result;
+        if (result < 0) return result;
         int ready = correct_polled(bus, fds, asked, count);
-        if (ready || (result == 0 && !blind))
-            return ready;
-        if (timeout)
-            left = left_until(&deadline);
+        if (ready || (result == 0 && !blind)) return ready;
+        if (timeout) left = left_until(&deadline);
     }
 }
 
@@ -140,7 +134,8 @@ EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     struct timespec time = { timeout / 1000, timeout % 1000 * 1000000L };
 
-    if (likely(!process_bus_attached()) || !usermem_ok(fds, count * sizeof(*fds), USERMEM_WRITE) || !any_raw(fds, count)) {
+    if (likely(!process_bus_attached()) || !usermem_ok(fds, count * sizeof(*fds), USERMEM_WRITE) ||
+        !any_raw(fds, count)) {
         if (process_bus_attached())
             ready_settle_all(process_bus_attached()); /* an epoll descriptor may be among them */
         return real.poll(fds, count, timeout);
@@ -150,9 +145,9 @@ EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 
 EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
-    if (likely(!process_bus_attached()) || !usermem_ok(fds, count * sizeof(*fds), USERMEM_WRITE) || !any_raw(fds, count)) {
-        if (process_bus_attached())
-            ready_settle_all(process_bus_attached());
+    if (likely(!process_bus_attached()) || !usermem_ok(fds, count * sizeof(*fds), USERMEM_WRITE) ||
+        !any_raw(fds, count)) {
+        if (process_bus_attached()) ready_settle_all(process_bus_attached());
         return real.ppoll(fds, count, timeout, mask);
     }
     return poll_ours(fds, count, timeout, mask);
@@ -160,21 +155,21 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeou
 
 int __poll(struct pollfd *fds, nfds_t count, int timeout);
 int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room);
-int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room);
+int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask,
+                size_t room);
 
 EXPORT int __poll(struct pollfd *fds, nfds_t count, int timeout) { return poll(fds, count, timeout); }
 
 EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room)
 {
-    if (room / sizeof(*fds) < count)
-        real_overflow();
+    if (room / sizeof(*fds) < count) real_overflow();
     return poll(fds, count, timeout);
 }
 
-EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room)
+EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask,
+                       size_t room)
 {
-    if (room / sizeof(*fds) < count)
-        real_overflow();
+    if (room / sizeof(*fds) < count) real_overflow();
     return ppoll(fds, count, timeout, mask);
 }
 
@@ -183,7 +178,8 @@ EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *
 /* The bits of descriptor `fd` in a set of any size: programs may pass more than FD_SETSIZE. */
 static bool has_bit(const fd_set *set, int fd)
 {
-    return set && ((const unsigned long *)set)[(unsigned)fd / (8 * sizeof(long))] & 1ul << (unsigned)fd % (8 * sizeof(long));
+    return set && ((const unsigned long *)set)[(unsigned)fd / (8 * sizeof(long))] &
+                      1ul << (unsigned)fd % (8 * sizeof(long));
 }
 
 static void clear_bit(fd_set *set, int fd)
@@ -191,7 +187,7 @@ static void clear_bit(fd_set *set, int fd)
     ((unsigned long *)set)[(unsigned)fd / (8 * sizeof(long))] &= ~(1ul << (unsigned)fd % (8 * sizeof(long)));
 }
 
-#define SELECT_MAX 4096 /* descriptors that we re-check; beyond, the kernel's answer stands */
+#define SELECT_MAX          4096 /* descriptors that we re-check; beyond, the kernel's answer stands */
 #define SELECT_BYTES(count) (((size_t)(count) + 8 * sizeof(long) - 1) / (8 * sizeof(long)) * sizeof(long))
 
 /* The sets as they were asked, to ask again after a stray token. */
@@ -227,18 +223,19 @@ static int correct_selected(const struct bus *bus, int count, fd_set *in)
 
 /* A message in the error queue is exceptional for sockets with SO_SELECT_ERR_QUEUE, of which the kernel knows nothing: puts
  * their bits into `except` and returns how many. *blind: some may get one while the kernel waits. */
-static int add_exceptional(const struct bus *bus, int count, const struct asked *asked, fd_set *except, bool *blind)
+static int add_exceptional(const struct bus *bus, int count, const struct asked *asked, fd_set *except,
+                           bool *blind)
 {
     int added = 0;
 
     *blind = false;
     for (int fd = 0; except && fd < count; fd++) {
         uint32_t entry = has_bit((const fd_set *)asked->set[2], fd) ? fdtab_get(fd) : 0;
-        if (fd_kind(entry) != FD_RAW || !ready_has_exceptions(bus, fd_number(entry)))
-            continue;
+        if (fd_kind(entry) != FD_RAW || !ready_has_exceptions(bus, fd_number(entry))) continue;
         *blind = true;
         if (ready_mask(bus, fd_number(entry)) & POLLPRI) {
-            ((unsigned long *)except)[(unsigned)fd / (8 * sizeof(long))] |= 1ul << (unsigned)fd % (8 * sizeof(long));
+            ((unsigned long *)except)[(unsigned)fd / (8 * sizeof(long))] |=
+                1ul << (unsigned)fd % (8 * sizeof(long));
             added++;
         }
     }
@@ -248,9 +245,9 @@ static int add_exceptional(const struct bus *bus, int count, const struct asked 
 static int select_ours(int count, fd_set *sets[3], const struct timespec *timeout, const sigset_t *mask)
 {
     const struct bus *bus = process_bus_attached();
-    struct timespec deadline = timeout ? deadline_of(timeout) : (struct timespec) { 0, 0 };
+    struct timespec deadline = timeout ? deadline_of(timeout) : (struct timespec){ 0, 0 };
     struct timespec left = timeout ? *timeout : deadline;
-    struct asked asked;
+    struct asked asked = { 0 };
     int result, exceptional;
     bool blind;
 
@@ -259,28 +256,22 @@ static int select_ours(int count, fd_set *sets[3], const struct timespec *timeou
         ready_settle_all(bus);
         exceptional = add_exceptional(bus, count, &asked, sets[2], &blind);
         blind = exceptional || (blind && (!timeout || is_longer(&left, BLIND_NS)));
-        if (blind)
-            left = (struct timespec) { 0, exceptional ? 0 : BLIND_NS };
+        if (blind) left = (struct timespec){ 0, exceptional ? 0 : BLIND_NS };
         result = real.pselect(count, sets[0], sets[1], sets[2], timeout || blind ? &left : NULL, mask);
-        if (result < 0 || (result == 0 && !blind))
-            return result;
+        if (result < 0 || (result == 0 && !blind)) return result;
         result -= correct_selected(bus, count, sets[0]);
         result += add_exceptional(bus, count, &asked, sets[2], &blind);
-        if (result > 0)
-            return result;
+        if (result > 0) return result;
         copy_sets(&asked, sets, count, true);
-        if (timeout)
-            left = left_until(&deadline);
+        if (timeout) left = left_until(&deadline);
     }
 }
 
 static bool is_ours(int count, fd_set *const sets[3])
 {
-    if (likely(!process_bus_attached()) || count <= 0 || count > SELECT_MAX)
-        return false;
+    if (likely(!process_bus_attached()) || count <= 0 || count > SELECT_MAX) return false;
     for (int i = 0; i < 3; i++)
-        if (sets[i] && !usermem_ok(sets[i], SELECT_BYTES(count), USERMEM_WRITE))
-            return false;
+        if (sets[i] && !usermem_ok(sets[i], SELECT_BYTES(count), USERMEM_WRITE)) return false;
     return true;
 }
 
@@ -292,13 +283,13 @@ EXPORT int select(int count, fd_set *in, fd_set *out, fd_set *except, struct tim
 
     if (!is_ours(count, sets) || (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0)))
         return real.select(count, in, out, except, timeout);
-    if (!timeout)
-        return select_ours(count, sets, NULL, NULL);
-    time = (struct timespec) { timeout->tv_sec + timeout->tv_usec / 1000000, timeout->tv_usec % 1000000 * 1000 };
+    if (!timeout) return select_ours(count, sets, NULL, NULL);
+    time =
+        (struct timespec){ timeout->tv_sec + timeout->tv_usec / 1000000, timeout->tv_usec % 1000000 * 1000 };
     deadline = deadline_of(&time);
     result = select_ours(count, sets, &time, NULL);
     time = left_until(&deadline);
-    *timeout = (struct timeval) { time.tv_sec, time.tv_nsec / 1000 };
+    *timeout = (struct timeval){ time.tv_sec, time.tv_nsec / 1000 };
     return result;
 }
 
@@ -308,7 +299,8 @@ EXPORT int __select(int count, fd_set *in, fd_set *out, fd_set *except, struct t
     return select(count, in, out, except, timeout);
 }
 
-EXPORT int pselect(int count, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout, const sigset_t *mask)
+EXPORT int pselect(int count, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
+                   const sigset_t *mask)
 {
     fd_set *sets[3] = { in, out, except };
 

@@ -10,21 +10,21 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CTL_MAGIC 0x4354434eu
-#define CTL_VERSION 1u
+#define CTL_MAGIC      0x4354434eu
+#define CTL_VERSION    1u
 #define CTL_PACKET_MAX 32768u /* bytes of one packet, header included */
 
 enum ctl_op {
-    CTL_HELLO = 1,  /* -> struct ctl_hello and the memfds control, data by SCM_RIGHTS */
-    CTL_NETLINK,    /* one rtnetlink message of the caller, its header included, preceded by struct ctl_netlink
+    CTL_HELLO = 1, /* -> struct ctl_hello and the memfds control, data by SCM_RIGHTS */
+    CTL_NETLINK,   /* one rtnetlink message of the caller, its header included, preceded by struct ctl_netlink
                      * -> zero or more complete netlink messages, as the caller is to read them (no NLMSG_DONE; an
                      * acknowledgement of success is no message; a refusal is an NLMSG_ERROR) */
-    CTL_IOCTL,      /* struct ctl_ioctl: a SIOCSIF* request on one of our interfaces -> the same struct back */
-    CTL_WATCH,      /* SCM_RIGHTS: a dup of the caller's NETLINK_ROUTE socket, payload u32 groups. The connection stays:
+    CTL_IOCTL,     /* struct ctl_ioctl: a SIOCSIF* request on one of our interfaces -> the same struct back */
+    CTL_WATCH, /* SCM_RIGHTS: a dup of the caller's NETLINK_ROUTE socket, payload u32 groups. The connection stays:
                      * each RTNLGRP_LINK event comes as one reply packet holding one netlink message, after which the
                      * daemon makes the netlink socket readable by sending NLMSG_NOOP|NLM_F_ACK with CTL_WATCH_SEQ on it */
-    CTL_STATUS,     /* -> struct ctl_status */
-    CTL_SHUTDOWN,   /* ends the instance; answered before it does */
+    CTL_STATUS,   /* -> struct ctl_status */
+    CTL_SHUTDOWN, /* ends the instance; answered before it does */
 };
 
 #define CTL_WATCH_SEQ 0xca000001u
@@ -54,7 +54,7 @@ struct ctl_netlink {
     uint32_t ext_ack;     /* NETLINK_EXT_ACK is on */
     uint32_t cap_ack;     /* NETLINK_CAP_ACK is on */
     uint32_t dump_from;   /* a dump gives interfaces in the order of their ifindex, from this one on ... */
-    uint32_t dump_room;   /* ... as many as fit into so many bytes (none: even the next one does not); 0: all */
+    uint32_t dump_room; /* ... as many as fit into so many bytes (none: even the next one does not); 0: all */
 };
 
 struct ctl_ioctl {
@@ -73,8 +73,8 @@ struct ctl_status {
  * all reply packets into reply[0..cap) and stores the number of bytes in *reply_size (if not NULL). fds[0..nfds) receive
  * passed descriptors (close-on-exec). Blocks until answered (5 s at most, then -ETIMEDOUT). Restarts on EINTR.
  * Returns 0, the daemon's -errno, -ECONNREFUSED/-ENOENT when there is no daemon, -EMSGSIZE when `cap` is too small. */
-int ctl_call(const char *dir, enum ctl_op op, const void *payload, size_t size, int send_fd, void *reply, size_t cap,
-             size_t *reply_size, int *fds, unsigned nfds);
+int ctl_call(const char *dir, enum ctl_op op, const void *payload, size_t size, int send_fd, void *reply,
+             size_t cap, size_t *reply_size, int *fds, unsigned nfds);
 
 /* Like ctl_call for CTL_WATCH: returns the connection to read events from, or -errno. */
 int ctl_watch(const char *dir, int netlink_fd, uint32_t groups);

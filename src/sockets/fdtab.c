@@ -17,7 +17,8 @@ static _Atomic(atomic_u32 *) owner_page; /* MADV_WIPEONFORK */
 
 static void *map_page(void)
 {
-    return sys_mmap(NULL, FDTAB_PAGE * sizeof(atomic_u32), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return sys_mmap(NULL, FDTAB_PAGE * sizeof(atomic_u32), PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
 static uint32_t my_pid(void) { return (uint32_t)sys_call6(SYS_getpid, 0, 0, 0, 0, 0, 0); }
@@ -26,12 +27,11 @@ static atomic_u32 *owner_word(void)
 {
     atomic_u32 *page = load_acquire(&owner_page), *none = NULL;
 
-    if (page)
-        return page;
+    if (page) return page;
     page = map_page();
-    if (sys_is_error(page) || sys_call(SYS_madvise, page, 4096, MADV_WIPEONFORK) != 0)
-        page = &fallback_owner;
-    if (!atomic_compare_exchange_strong(&owner_page, &none, page)) /* another thread was first: a page is wasted, once */
+    if (sys_is_error(page) || sys_call(SYS_madvise, page, 4096, MADV_WIPEONFORK) != 0) page = &fallback_owner;
+    if (!atomic_compare_exchange_strong(&owner_page, &none,
+                                        page)) /* another thread was first: a page is wasted, once */
         page = none;
     return page;
 }
@@ -54,11 +54,9 @@ static atomic_u32 *page_for(int fd)
     _Atomic(atomic_u32 *) *place = &fdtab_page[(unsigned)fd / FDTAB_PAGE];
     atomic_u32 *page = load_acquire(place), *none = NULL;
 
-    if (page)
-        return page;
+    if (page) return page;
     page = map_page();
-    if (sys_is_error(page))
-        return NULL;
+    if (sys_is_error(page)) return NULL;
     if (!atomic_compare_exchange_strong(place, &none, page)) {
         sys_call(SYS_munmap, page, FDTAB_PAGE * sizeof(atomic_u32));
         page = none;
@@ -70,16 +68,15 @@ uint32_t fdtab_set(int fd, uint32_t entry)
 {
     atomic_u32 *page;
 
-    if ((unsigned)fd >= FDTAB_MAX || fdtab_get(fd) == entry || fdtab_is_borrowed())
-        return 0;
+    if ((unsigned)fd >= FDTAB_MAX || fdtab_get(fd) == entry || fdtab_is_borrowed()) return 0;
     page = page_for(fd);
     return page ? atomic_exchange(&page[(unsigned)fd % FDTAB_PAGE], entry) : 0;
 }
 
-void fdtab_each(unsigned first, unsigned last, void (*visit)(int fd, uint32_t entry, void *context), void *context)
+void fdtab_each(unsigned first, unsigned last, void (*visit)(int fd, uint32_t entry, void *context),
+                void *context)
 {
-    if (last >= FDTAB_MAX)
-        last = FDTAB_MAX - 1;
+    if (last >= FDTAB_MAX) last = FDTAB_MAX - 1;
     for (unsigned fd = first; fd <= last; fd++) {
         atomic_u32 *page = load_acquire(&fdtab_page[fd / FDTAB_PAGE]);
         uint32_t entry;
@@ -88,8 +85,7 @@ void fdtab_each(unsigned first, unsigned last, void (*visit)(int fd, uint32_t en
             continue;
         }
         entry = load_relaxed(&page[fd % FDTAB_PAGE]);
-        if (entry)
-            visit((int)fd, entry, context);
+        if (entry) visit((int)fd, entry, context);
     }
 }
 
@@ -101,8 +97,7 @@ struct search {
 static void compare(int fd, uint32_t entry, void *context)
 {
     struct search *search = context;
-    if (entry == search->entry)
-        search->fd = fd;
+    if (entry == search->entry) search->fd = fd;
 }
 
 int fdtab_find(uint32_t entry)

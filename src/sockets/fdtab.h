@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include "base/atomics.h"
 
-#define FDTAB_PAGE 1024u
+#define FDTAB_PAGE  1024u
 #define FDTAB_PAGES 1024u
-#define FDTAB_MAX (FDTAB_PAGE * FDTAB_PAGES)
+#define FDTAB_MAX   (FDTAB_PAGE * FDTAB_PAGES)
 
 /* An entry: kind << 24 | number. */
 enum fd_kind { FD_FOREIGN, FD_RAW /* number: slot */, FD_NETLINK /* number: in door's pool */ };
@@ -24,8 +24,7 @@ static inline uint32_t fdtab_get(int fd)
 {
     atomic_u32 *page;
 
-    if (unlikely((unsigned)fd >= FDTAB_MAX))
-        return 0;
+    if (unlikely((unsigned)fd >= FDTAB_MAX)) return 0;
     page = load_acquire(&fdtab_page[(unsigned)fd / FDTAB_PAGE]);
     return likely(!page) ? 0 : load_relaxed(&page[(unsigned)fd % FDTAB_PAGE]);
 }
@@ -35,7 +34,8 @@ static inline uint32_t fdtab_get(int fd)
 uint32_t fdtab_set(int fd, uint32_t entry);
 
 /* Calls visit for each descriptor of first..last that is ours. */
-void fdtab_each(unsigned first, unsigned last, void (*visit)(int fd, uint32_t entry, void *context), void *context);
+void fdtab_each(unsigned first, unsigned last, void (*visit)(int fd, uint32_t entry, void *context),
+                void *context);
 
 /* A descriptor of this process with this entry, or -1. */
 int fdtab_find(uint32_t entry);

@@ -8,15 +8,16 @@ uint32_t interfaces_index(const struct bus *bus, const char *name)
 {
     struct link_view link;
 
-    return name && !links_by_name(bus->control, name, strnlen(name, LINK_ALTNAME_SIZE), &link) ? (uint32_t)link.ifindex : 0;
+    return name && !links_by_name(bus->control, name, strnlen(name, LINK_ALTNAME_SIZE), &link)
+               ? (uint32_t)link.ifindex
+               : 0;
 }
 
 bool interfaces_name(const struct bus *bus, uint32_t ifindex, char *name)
 {
     struct link_view link;
 
-    if (links_by_ifindex(bus->control, ifindex, &link))
-        return false;
+    if (links_by_ifindex(bus->control, ifindex, &link)) return false;
     memcpy(name, link.name, LINK_NAME_SIZE);
     return true;
 }
@@ -37,8 +38,7 @@ size_t interfaces_all(const struct bus *bus, struct interface out[INTERFACES_MAX
     size_t count = 0;
 
     for (uint32_t index = 0; index < LINKS_MAX; index++) {
-        if (links_get(bus->control, index, &link))
-            continue;
+        if (links_get(bus->control, index, &link)) continue;
         memset(&out[count], 0, sizeof(out[count]));
         memcpy(out[count].name, link.name, LINK_NAME_SIZE);
         out[count].ifindex = (uint32_t)link.ifindex;

@@ -85,11 +85,13 @@ static int no_address(struct ifcall *call)
 static int set_by_daemon(struct ifcall *call)
 {
     struct ctl_ioctl message = { .request = (uint32_t)call->number };
-    size_t size = sizeof(*call->request) < sizeof(message.ifreq) ? sizeof(*call->request) : sizeof(message.ifreq);
+    size_t size =
+        sizeof(*call->request) < sizeof(message.ifreq) ? sizeof(*call->request) : sizeof(message.ifreq);
 
     memcpy(message.ifreq, call->request, size);
     memcpy(message.ifreq, call->link.name, LINK_NAME_SIZE); /* altnames and labels are resolved here */
-    return ctl_call(call->bus->dir, CTL_IOCTL, &message, sizeof(message), -1, &message, sizeof(message), NULL, NULL, 0);
+    return ctl_call(call->bus->dir, CTL_IOCTL, &message, sizeof(message), -1, &message, sizeof(message), NULL,
+                    NULL, 0);
 }
 
 static int ethtool_drvinfo(struct ifcall *call, void *user)
@@ -110,7 +112,8 @@ static int ethtool_link(struct ifcall *call, void *user)
 
 static int ethtool_ts_info(struct ifcall *call, void *user)
 {
-    struct ethtool_ts_info info = { .cmd = ETHTOOL_GET_TS_INFO, .phc_index = -1,
+    struct ethtool_ts_info info = { .cmd = ETHTOOL_GET_TS_INFO,
+                                    .phc_index = -1,
                                     .so_timestamping = 2 | 8 | 16 /* software transmit, receive, clock */ };
     (void)call;
     return usermem_write(user, &info, sizeof(info));
@@ -118,16 +121,19 @@ static int ethtool_ts_info(struct ifcall *call, void *user)
 
 static int ethtool(struct ifcall *call)
 {
-    static const struct { uint32_t command; int (*answer)(struct ifcall *, void *); } table[] = {
-        { ETHTOOL_GDRVINFO, ethtool_drvinfo }, { ETHTOOL_GLINK, ethtool_link }, { ETHTOOL_GET_TS_INFO, ethtool_ts_info },
+    static const struct {
+        uint32_t command;
+        int (*answer)(struct ifcall *, void *);
+    } table[] = {
+        { ETHTOOL_GDRVINFO, ethtool_drvinfo },
+        { ETHTOOL_GLINK, ethtool_link },
+        { ETHTOOL_GET_TS_INFO, ethtool_ts_info },
     };
     uint32_t command;
 
-    if (usermem_read(&command, call->request->ifr_data, sizeof(command)))
-        return -EFAULT;
+    if (usermem_read(&command, call->request->ifr_data, sizeof(command))) return -EFAULT;
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
-        if (table[i].command == command)
-            return table[i].answer(call, call->request->ifr_data);
+        if (table[i].command == command) return table[i].answer(call, call->request->ifr_data);
     return -EOPNOTSUPP;
 }
 
@@ -137,20 +143,22 @@ static const struct {
     int (*answer)(struct ifcall *call);
     bool writes; /* the request goes back to the caller */
 } requests[] = {
-    { SIOCGIFINDEX, get_index, true },      { SIOCGIFFLAGS, get_flags, true },     { SIOCGIFMTU, get_mtu, true },
-    { SIOCGIFTXQLEN, get_txqlen, true },    { SIOCGIFMETRIC, get_metric, true },   { SIOCGIFMAP, get_map, true },
-    { SIOCGIFHWADDR, get_hwaddr, true },    { SIOCSIFFLAGS, set_by_daemon, false }, { SIOCSIFMTU, set_by_daemon, false },
-    { SIOCSIFTXQLEN, set_by_daemon, false }, { SIOCSIFNAME, set_by_daemon, false }, { SIOCETHTOOL, ethtool, false },
-    { SIOCGIFADDR, no_address, false },     { SIOCGIFNETMASK, no_address, false }, { SIOCGIFBRDADDR, no_address, false },
-    { SIOCGIFDSTADDR, no_address, false },  { SIOCSIFHWADDR, not_supported, false }, { SIOCGHWTSTAMP, not_supported, false },
+    { SIOCGIFINDEX, get_index, true },       { SIOCGIFFLAGS, get_flags, true },
+    { SIOCGIFMTU, get_mtu, true },           { SIOCGIFTXQLEN, get_txqlen, true },
+    { SIOCGIFMETRIC, get_metric, true },     { SIOCGIFMAP, get_map, true },
+    { SIOCGIFHWADDR, get_hwaddr, true },     { SIOCSIFFLAGS, set_by_daemon, false },
+    { SIOCSIFMTU, set_by_daemon, false },    { SIOCSIFTXQLEN, set_by_daemon, false },
+    { SIOCSIFNAME, set_by_daemon, false },   { SIOCETHTOOL, ethtool, false },
+    { SIOCGIFADDR, no_address, false },      { SIOCGIFNETMASK, no_address, false },
+    { SIOCGIFBRDADDR, no_address, false },   { SIOCGIFDSTADDR, no_address, false },
+    { SIOCSIFHWADDR, not_supported, false }, { SIOCGHWTSTAMP, not_supported, false },
     { SIOCSHWTSTAMP, not_supported, false },
 };
 
 static int find_request(unsigned long number)
 {
     for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++)
-        if (requests[i].number == number)
-            return (int)i;
+        if (requests[i].number == number) return (int)i;
     return -1;
 }
 
@@ -160,10 +168,8 @@ static int name_of_index(const struct bus *bus, void *user_request)
     struct ifreq request;
     struct link_view link;
 
-    if (usermem_read(&request, user_request, sizeof(request)))
-        return -EFAULT;
-    if (links_by_ifindex(bus->control, (uint32_t)request.ifr_ifindex, &link))
-        return -ENOIOCTLCMD;
+    if (usermem_read(&request, user_request, sizeof(request))) return -EFAULT;
+    if (links_by_ifindex(bus->control, (uint32_t)request.ifr_ifindex, &link)) return -ENOIOCTLCMD;
     memcpy(request.ifr_name, link.name, sizeof(request.ifr_name));
     return usermem_write(user_request, &request, sizeof(request));
 }
@@ -174,17 +180,13 @@ int ioctl_interface(const struct bus *bus, unsigned long number, void *user_requ
     struct ifreq request;
     struct ifcall call = { .bus = bus, .request = &request, .number = number };
 
-    if (number == SIOCGIFNAME)
-        return name_of_index(bus, user_request);
-    if (row < 0)
-        return -ENOIOCTLCMD;
-    if (usermem_read(&request, user_request, sizeof(request)))
-        return -EFAULT;
+    if (number == SIOCGIFNAME) return name_of_index(bus, user_request);
+    if (row < 0) return -ENOIOCTLCMD;
+    if (usermem_read(&request, user_request, sizeof(request))) return -EFAULT;
     if (links_by_name(bus->control, request.ifr_name, sizeof(request.ifr_name), &call.link))
         return -ENOIOCTLCMD;
     error = requests[row].answer(&call);
-    if (!error && requests[row].writes)
-        error = usermem_write(user_request, &request, sizeof(request));
+    if (!error && requests[row].writes) error = usermem_write(user_request, &request, sizeof(request));
     return error;
 }
 
@@ -214,10 +216,8 @@ static int get_stamp(const struct bus *bus, uint32_t number, unsigned long reque
         store_seq(&slot->stamp_on, 1);
         slot_update_rx_flags(bus, number);
     }
-    if (!stamp && !load_relaxed(&slot->rx_frames))
-        return -ENOENT;
-    if (!stamp)
-        stamp = now_ns(); /* a frame was read, but not stamped: now, from now on */
+    if (!stamp && !load_relaxed(&slot->rx_frames)) return -ENOENT;
+    if (!stamp) stamp = now_ns(); /* a frame was read, but not stamped: now, from now on */
     store_relaxed(&slot->stamp_ns, stamp);
     value[0] = (long)(stamp / 1000000000u);
     value[1] = (long)(stamp % 1000000000u) / (request == SIOCGSTAMP ? 1000 : 1);
@@ -226,19 +226,28 @@ static int get_stamp(const struct bus *bus, uint32_t number, unsigned long reque
 
 /* What is ENOTTY on a CAN socket though the real descriptor would answer, or though it is an interface request. */
 static const unsigned long refused[] = {
-    FIONREAD, TIOCOUTQ, 0x894b /* SIOCOUTQNSD */, 0x8905 /* SIOCATMARK */, SIOCGIFADDR, SIOCGIFNETMASK, SIOCGIFBRDADDR, SIOCGIFDSTADDR,
-    SIOCSIFADDR, SIOCSIFNETMASK, SIOCSIFBRDADDR, SIOCSIFDSTADDR, 0x89e0 /* SIOCUNIXFILE: SIOCPROTOPRIVATE */,
+    FIONREAD,
+    TIOCOUTQ,
+    0x894b /* SIOCOUTQNSD */,
+    0x8905 /* SIOCATMARK */,
+    SIOCGIFADDR,
+    SIOCGIFNETMASK,
+    SIOCGIFBRDADDR,
+    SIOCGIFDSTADDR,
+    SIOCSIFADDR,
+    SIOCSIFNETMASK,
+    SIOCSIFBRDADDR,
+    SIOCSIFDSTADDR,
+    0x89e0 /* SIOCUNIXFILE: SIOCPROTOPRIVATE */,
 };
 
 int raw_ioctl(const struct bus *bus, uint32_t slot, unsigned long request, void *user)
 {
     request &= 0xffffffffu;
     for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
-        if (refused[i] == request)
-            return -ENOTTY;
+        if (refused[i] == request) return -ENOTTY;
     if (request == 0x8906 || request == 0x8907) /* SIOCGSTAMP, SIOCGSTAMPNS of 64-bit programs */
         return get_stamp(bus, slot, request == 0x8906 ? SIOCGSTAMP : 0, user);
-    if (request >= SIOCDEVPRIVATE && request < SIOCDEVPRIVATE + 16)
-        return -EOPNOTSUPP;
+    if (request >= SIOCDEVPRIVATE && request < SIOCDEVPRIVATE + 16) return -EOPNOTSUPP;
     return ioctl_interface(bus, request, user);
 }

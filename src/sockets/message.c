@@ -23,9 +23,9 @@ int message_put(struct message_control *control, int level, int type, const void
 {
     struct cmsghdr head = { .cmsg_len = CMSG_LEN(size), .cmsg_level = level, .cmsg_type = type };
     size_t room = control->message->control_size - control->used;
-    uint8_t *at = (uint8_t *)control->message->control + control->used;
+    uint8_t *at = control->message->control;
 
-    if (!control->message->control || room < sizeof(head)) {
+    if (!at || room < sizeof(head)) {
         control->message->flags |= MSG_CTRUNC;
         return 0;
     }
@@ -33,6 +33,7 @@ int message_put(struct message_control *control, int level, int type, const void
         control->message->flags |= MSG_CTRUNC;
         head.cmsg_len = room;
     }
+    at += control->used;
     if (usermem_write(at, &head, sizeof(head)) ||
         usermem_write(at + CMSG_LEN(0), data, head.cmsg_len - CMSG_LEN(0)))
         return -EFAULT;

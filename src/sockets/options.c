@@ -14,6 +14,8 @@
 #include <linux/can/raw.h>
 #include <linux/capability.h>
 
+/* prefix: options_ raw_ */
+
 #ifndef CAN_RAW_XL_FRAMES
 #define CAN_RAW_XL_FRAMES 7
 #endif

@@ -25,8 +25,7 @@ void process_set_dir(const char *dir)
 
     while (size > 1 && dir[size - 1] == '/')
         size--;
-    if (size == 0 || size >= DIR_SIZE || dir[0] != '/')
-        return;
+    if (size == 0 || size >= DIR_SIZE || dir[0] != '/') return;
     memcpy(instance_dir, dir, size);
     instance_dir[size] = 0;
     instance.dir = instance_dir;
@@ -41,27 +40,23 @@ static int hello(int fds[2])
 
     fds[0] = fds[1] = -1;
     error = ctl_call(instance_dir, CTL_HELLO, NULL, 0, -1, &answer, sizeof(answer), &size, fds, 2);
-    if (!error && (size < sizeof(answer) || answer.layout_version != LAYOUT_VERSION))
-        error = -EPROTO;
+    if (!error && (size < sizeof(answer) || answer.layout_version != LAYOUT_VERSION)) error = -EPROTO;
     return error;
 }
 
 static void close_both(const int fds[2])
 {
     for (unsigned i = 0; i < 2; i++)
-        if (fds[i] >= 0)
-            sys_call(SYS_close, fds[i]);
+        if (fds[i] >= 0) sys_call(SYS_close, fds[i]);
 }
 
 static int attach(void)
 {
     int fds[2], error;
 
-    if (!instance.dir)
-        return -ENOENT;
+    if (!instance.dir) return -ENOENT;
     error = hello(fds);
-    if (!error)
-        error = attach_map(&instance, fds[0], fds[1], false);
+    if (!error) error = attach_map(&instance, fds[0], fds[1], false);
     close_both(fds);
     return error;
 }
@@ -80,12 +75,10 @@ const struct bus *process_bus(void)
             sys_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
             continue;
         }
-        if (!cas32(&state, NONE, ATTACHING))
-            continue;
+        if (!cas32(&state, NONE, ATTACHING)) continue;
         last_error = attach();
         store_release(&state, last_error ? NONE : READY);
-        if (last_error)
-            return NULL;
+        if (last_error) return NULL;
     }
     return &instance;
 }
@@ -94,10 +87,8 @@ bool process_has_instance(void)
 {
     char path[DIR_SIZE + 4];
 
-    if (load_acquire(&state) == READY)
-        return true;
-    if (!instance.dir)
-        return false;
+    if (load_acquire(&state) == READY) return true;
+    if (!instance.dir) return false;
     memcpy(path, instance.dir, instance.dir_size);
     memcpy(path + instance.dir_size, "/ctl", 5);
     return sys_call(SYS_faccessat, AT_FDCWD, path, 0) == 0;
@@ -107,11 +98,9 @@ int process_need_ext(void)
 {
     int fds[2], error;
 
-    if (instance.ext)
-        return 0;
+    if (instance.ext) return 0;
     error = hello(fds);
-    if (!error)
-        error = attach_map_ext(&instance, fds[1]); /* two threads at once map it twice: harmless */
+    if (!error) error = attach_map_ext(&instance, fds[1]); /* two threads at once map it twice: harmless */
     close_both(fds);
     return error;
 }

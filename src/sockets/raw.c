@@ -13,19 +13,16 @@
 #include <linux/can.h>
 #include <string.h>
 
-#define PROTOCOLS 8 /* CAN_NPROTO */
-#define SOCKET_TYPES 11 /* SOCK_MAX */
+#define PROTOCOLS        8  /* CAN_NPROTO */
+#define SOCKET_TYPES     11 /* SOCK_MAX */
 #define SOCKET_TYPE_MASK 0xf
-#define ADDRESS_SIZE 8 /* what CAN_RAW needs and gives of struct sockaddr_can */
+#define ADDRESS_SIZE     8 /* what CAN_RAW needs and gives of struct sockaddr_can */
 
 static int check_type(int type, int protocol)
 {
-    if (type & ~SOCKET_TYPE_MASK & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
-        return -EINVAL;
-    if ((type & SOCKET_TYPE_MASK) >= SOCKET_TYPES || protocol < 0 || protocol >= PROTOCOLS)
-        return -EINVAL;
-    if (protocol != CAN_RAW)
-        return -EPROTONOSUPPORT;
+    if (type & ~SOCKET_TYPE_MASK & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) return -EINVAL;
+    if ((type & SOCKET_TYPE_MASK) >= SOCKET_TYPES || protocol < 0 || protocol >= PROTOCOLS) return -EINVAL;
+    if (protocol != CAN_RAW) return -EPROTONOSUPPORT;
     return (type & SOCKET_TYPE_MASK) == SOCK_RAW ? 0 : -EPROTOTYPE;
 }
 
@@ -36,8 +33,7 @@ static int take_name(const struct bus *bus, uint32_t slot, uint32_t gen, int fd)
     int size = wake_address(bus, slot, gen, &address);
     long error;
 
-    if (size < 0)
-        return size;
+    if (size < 0) return size;
     error = sys_call(SYS_bind, fd, &address, size);
     if (error == -EADDRINUSE) {
         sys_call(SYS_unlinkat, AT_FDCWD, address.sun_path, 0);
@@ -54,16 +50,12 @@ static int open_slot(const struct bus *bus, int flags)
     int slot = slot_claim(bus, &gen), error;
     long fd;
 
-    if (slot < 0)
-        return slot;
+    if (slot < 0) return slot;
     fd = sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | flags, 0);
     error = fd < 0 ? (int)fd : take_name(bus, (uint32_t)slot, gen, (int)fd);
-    if (!error)
-        error = slot_open(bus, (uint32_t)slot, gen);
-    if (!error)
-        return (int)fd;
-    if (fd >= 0)
-        sys_call(SYS_close, fd);
+    if (!error) error = slot_open(bus, (uint32_t)slot, gen);
+    if (!error) return (int)fd;
+    if (fd >= 0) sys_call(SYS_close, fd);
     slot_end(bus, (uint32_t)slot, gen);
     return error == -ENOENT ? -ENOBUFS : error; /* ENOENT: the instance is being removed */
 }
@@ -72,8 +64,7 @@ int raw_socket(const struct bus *bus, int type, int protocol)
 {
     int error = check_type(type, protocol), fd;
 
-    if (error)
-        return error;
+    if (error) return error;
     do
         fd = open_slot(bus, type & (SOCK_CLOEXEC | SOCK_NONBLOCK));
     while (fd == -ESTALE); /* we were stopped for seconds; the next claim is fresh */
@@ -84,8 +75,7 @@ void raw_closed(const struct bus *bus, uint32_t slot)
 {
     uint32_t gen = load_acquire(&bus->data->slot[slot].gen);
 
-    if (wake_probe(bus, slot, gen) == WAKE_DEAD)
-        slot_end(bus, slot, gen);
+    if (wake_probe(bus, slot, gen) == WAKE_DEAD) slot_end(bus, slot, gen);
 }
 
 /* ---- from descriptor to slot ---- */
@@ -131,7 +121,8 @@ int raw_identify(const struct bus *bus, int fd)
     size_t size = name_of(fd, &address);
     const char *tail = address.sun_path + bus->dir_size;
 
-    if (size <= bus->dir_size + 3 || memcmp(address.sun_path, bus->dir, bus->dir_size) != 0 || memcmp(tail, "/s/", 3) != 0)
+    if (size <= bus->dir_size + 3 || memcmp(address.sun_path, bus->dir, bus->dir_size) != 0 ||
+        memcmp(tail, "/s/", 3) != 0)
         return -ENOTSOCK;
     if (!parse_name(tail + 3, &slot, &gen) || load_acquire(&bus->data->slot[slot].gen) != gen)
         return -ENOTSOCK;
@@ -146,8 +137,8 @@ int raw_identify_dir(int fd, char *dir, size_t size)
 
     for (at = length; at > 0 && address.sun_path[at - 1] != '/'; at--)
         ;
-    if (at < 4 || memcmp(address.sun_path + at - 3, "/s/", 3) != 0 || !parse_name(address.sun_path + at, &slot, &gen) ||
-        at - 3 >= size)
+    if (at < 4 || memcmp(address.sun_path + at - 3, "/s/", 3) != 0 ||
+        !parse_name(address.sun_path + at, &slot, &gen) || at - 3 >= size)
         return -ENOTSOCK;
     memcpy(dir, address.sun_path, at - 3);
     dir[at - 3] = 0;
@@ -161,8 +152,7 @@ static int bind_to_link(const struct bus *bus, uint32_t number, int fd, uint32_t
     struct bus_slot *slot = &bus->data->slot[number];
     uint32_t index = links_find(bus->control, ifindex);
 
-    if (index >= LINKS_MAX)
-        return -ENODEV;
+    if (index >= LINKS_MAX) return -ENODEV;
     slot_bind(bus, number, index, ifindex);
     if (load_acquire(&bus->control->links[index].ifindex) != ifindex) /* it went while we bound */
         slot_link_down(bus, index, ifindex, true, fd);
@@ -179,31 +169,26 @@ int raw_bind(const struct bus *bus, uint32_t number, int fd, const void *user_ad
     struct sockaddr_can address;
     uint32_t ifindex;
 
-    if (size > sizeof(struct sockaddr_storage))
-        return -EINVAL;
+    if (size > sizeof(struct sockaddr_storage)) return -EINVAL;
     if (!usermem_ok(user_address, size, USERMEM_READ) ||
         usermem_read(&address, user_address, size < ADDRESS_SIZE ? size : ADDRESS_SIZE))
         return -EFAULT;
-    if (size < ADDRESS_SIZE || address.can_family != AF_CAN)
-        return -EINVAL;
+    if (size < ADDRESS_SIZE || address.can_family != AF_CAN) return -EINVAL;
     ifindex = (uint32_t)address.can_ifindex;
-    if (load_relaxed(&slot->bound) && load_relaxed(&slot->ifindex) == ifindex)
-        return 0;
-    if (ifindex)
-        return bind_to_link(bus, number, fd, ifindex);
+    if (load_relaxed(&slot->bound) && load_relaxed(&slot->ifindex) == ifindex) return 0;
+    if (ifindex) return bind_to_link(bus, number, fd, ifindex);
     slot_bind(bus, number, IMAP_ANY, 0);
     return 0;
 }
 
 int raw_getsockname(const struct bus *bus, uint32_t slot, void *user_address, socklen_t *user_size)
 {
-    struct sockaddr_can address = { .can_family = AF_CAN, .can_ifindex = (int)load_relaxed(&bus->data->slot[slot].ifindex) };
+    struct sockaddr_can address = { .can_family = AF_CAN,
+                                    .can_ifindex = (int)load_relaxed(&bus->data->slot[slot].ifindex) };
     int room;
 
-    if (usermem_read(&room, user_size, sizeof(room)))
-        return -EFAULT;
-    if (room < 0)
-        return -EINVAL;
+    if (usermem_read(&room, user_size, sizeof(room))) return -EFAULT;
+    if (room < 0) return -EINVAL;
     if (usermem_write(user_address, &address, room < ADDRESS_SIZE ? (size_t)room : ADDRESS_SIZE))
         return -EFAULT;
     room = ADDRESS_SIZE;

@@ -40,19 +40,21 @@ ssize_t raw_write(const struct bus *bus, uint32_t slot, int fd, const void *user
 struct raw_receive {
     const struct iovec *iov; /* private copy; bases are user */
     size_t iov_count;
-    void *name; /* user; NULL: not wanted */
+    void *name;          /* user; NULL: not wanted */
     socklen_t name_size; /* in: room; out: 8 */
-    void *control; /* user */
+    void *control;       /* user */
     size_t control_size; /* in: room; out: used */
-    int flags; /* out: msg_flags */
+    int flags;           /* out: msg_flags */
 };
 /* Takes (or peeks at) one frame; waits unless MSG_DONTWAIT or O_NONBLOCK. Returns bytes copied. */
 ssize_t raw_receive(const struct bus *bus, uint32_t slot, int fd, struct raw_receive *message, int flags);
 /* read(2) and recv(2). */
 ssize_t raw_read(const struct bus *bus, uint32_t slot, int fd, void *user_buffer, size_t size, int flags);
 
-int raw_setsockopt(const struct bus *bus, uint32_t slot, int fd, int level, int name, const void *user_value, socklen_t size);
-int raw_getsockopt(const struct bus *bus, uint32_t slot, int fd, int level, int name, void *user_value, socklen_t *user_size);
+int raw_setsockopt(const struct bus *bus, uint32_t slot, int fd, int level, int name, const void *user_value,
+                   socklen_t size);
+int raw_getsockopt(const struct bus *bus, uint32_t slot, int fd, int level, int name, void *user_value,
+                   socklen_t *user_size);
 
 /* O_ASYNC of the socket was switched. */
 void raw_set_async(const struct bus *bus, uint32_t slot, int fd, bool on);
@@ -66,8 +68,7 @@ int raw_ioctl(const struct bus *bus, uint32_t slot, unsigned long request, void 
 /* Takes the pending error: 0 or -errno. For send and receive. */
 static inline int raw_take_error(struct bus_slot *slot)
 {
-    if (likely(!load_relaxed(&slot->error)))
-        return 0;
+    if (likely(!load_relaxed(&slot->error))) return 0;
     return -(int)(atomic_exchange(&slot->error, 0) & 0xfff);
 }
 

@@ -5,17 +5,24 @@
 #include "bus/ring.h"
 #include "bus/wake.h"
 #include "sockets/fdtab.h"
+#include "sockets/txstamp.h"
 #include <poll.h>
 
 static atomic_u64 tracked[SOCKETS_MAX / 64];
 static atomic_u64 wants_edges[SOCKETS_MAX / 64];
 static atomic_u64 rearmed[SOCKETS_MAX / 64]; /* armed while a token was still there */
-static atomic_u32 tracked_words; /* words of tracked[] that ever had a bit */
+static atomic_u32 tracked_words;             /* words of tracked[] that ever had a bit */
 static _Atomic int fd_of[SOCKETS_MAX];
 
-static bool has(const atomic_u64 *bits, uint32_t slot) { return load_relaxed(&bits[slot / 64]) & 1ull << slot % 64; }
+static bool has(const atomic_u64 *bits, uint32_t slot)
+{
+    return load_relaxed(&bits[slot / 64]) & 1ull << slot % 64;
+}
 static void set(atomic_u64 *bits, uint32_t slot) { atomic_fetch_or(&bits[slot / 64], 1ull << slot % 64); }
-static void clear(atomic_u64 *bits, uint32_t slot) { atomic_fetch_and(&bits[slot / 64], ~(1ull << slot % 64)); }
+static void clear(atomic_u64 *bits, uint32_t slot)
+{
+    atomic_fetch_and(&bits[slot / 64], ~(1ull << slot % 64));
+}
 
 void ready_track(uint32_t slot, int fd)
 {
@@ -32,13 +39,15 @@ void ready_track(uint32_t slot, int fd)
 
 void ready_want_edges(uint32_t slot) { set(wants_edges, slot); }
 
-static bool is_armed(const struct bus *bus, uint32_t slot) { return (load_seq(&bus->data->ring[slot].armed) & 3) == WAKE_ARMED; }
+static bool is_armed(const struct bus *bus, uint32_t slot)
+{
+    return (load_seq(&bus->data->ring[slot].armed) & 3) == WAKE_ARMED;
+}
 
 void ready_settle(const struct bus *bus, uint32_t slot, int fd)
 {
     if (!is_armed(bus, slot)) {
-        if (!wake_pending(bus, slot))
-            wake_settle(bus, slot, fd);
+        if (!wake_pending(bus, slot)) wake_settle(bus, slot, fd);
     } else if (unlikely(!errqueue_empty(bus, slot))) {
         wake_notify(bus, slot, fd, NULL); /* a reader that went to sleep took the token of the error queue */
     }
@@ -48,11 +57,9 @@ static void settle_tracked(const struct bus *bus, uint32_t slot)
 {
     int fd;
 
-    if (is_armed(bus, slot) && !has(rearmed, slot) && errqueue_empty(bus, slot))
-        return;
+    if (is_armed(bus, slot) && !has(rearmed, slot) && errqueue_empty(bus, slot)) return;
     fd = load_relaxed(&fd_of[slot]);
-    if (fdtab_get(fd) != fd_entry(FD_RAW, slot))
-        fd = fdtab_find(fd_entry(FD_RAW, slot));
+    if (fdtab_get(fd) != fd_entry(FD_RAW, slot)) fd = fdtab_find(fd_entry(FD_RAW, slot));
     if (fd < 0) {
         clear(tracked, slot);
     } else if (!wake_pending(bus, slot)) {
@@ -75,6 +82,13 @@ void ready_settle_all(const struct bus *bus)
             settle_tracked(bus, word * 64 + (uint32_t)__builtin_ctzll(bits));
 }
 
+bool ready_uses_error_queue(const struct bus *bus, uint32_t slot)
+{
+    const struct bus_slot *at = &bus->data->slot[slot];
+
+    return txstamp_is_wanted(load_relaxed(&at->option[OPT_TIMESTAMPING])) || load_relaxed(&at->errqueue_head);
+}
+
 bool ready_has_exceptions(const struct bus *bus, uint32_t slot)
 {
     return load_relaxed(&bus->data->slot[slot].option[OPT_SELECT_ERR_QUEUE]);
@@ -84,10 +98,8 @@ short ready_mask(const struct bus *bus, uint32_t slot)
 {
     short mask = POLLOUT | POLLWRNORM | POLLWRBAND;
 
-    if (!ring_empty(bus, slot))
-        mask |= POLLIN | POLLRDNORM;
-    if (load_acquire(&bus->data->slot[slot].error))
-        mask |= POLLERR;
+    if (!ring_empty(bus, slot)) mask |= POLLIN | POLLRDNORM;
+    if (load_acquire(&bus->data->slot[slot].error)) mask |= POLLERR;
     if (unlikely(!errqueue_empty(bus, slot)))
         mask |= ready_has_exceptions(bus, slot) ? POLLERR | POLLPRI : POLLERR;
     return mask;

@@ -22,6 +22,9 @@ void ready_settle_all(const struct bus *bus);
 /* poll(2) bits of a CAN socket, all that are true now. */
 short ready_mask(const struct bus *bus, uint32_t slot);
 
+/* The error queue has been used, or will be. */
+bool ready_uses_error_queue(const struct bus *bus, uint32_t slot);
+
 /* SO_SELECT_ERR_QUEUE is on: the bits may have POLLPRI. */
 bool ready_has_exceptions(const struct bus *bus, uint32_t slot);
 

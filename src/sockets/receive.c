@@ -20,7 +20,7 @@
 #include <time.h>
 
 #define ADDRESS_SIZE 8
-#define YIELDS 2 /* looks before going to sleep: a factor of 30 when receivers outnumber processors */
+#define YIELDS       2 /* looks before going to sleep: a factor of 30 when receivers outnumber processors */
 
 enum { CMSG_MARK = 36, CMSG_RXQ_OVFL = 40 };
 
@@ -68,8 +68,7 @@ static int wait_for_frame(const struct bus *bus, uint32_t number, int fd, int fl
     bool armed = (load_seq(&bus->data->ring[number].armed) & 3) == WAKE_ARMED;
 
     if (is_nonblocking(fd, flags)) {
-        if (armed && !wake_readable(bus, number) && round == 0)
-            return -EAGAIN;
+        if (armed && !wake_readable(bus, number) && round == 0) return -EAGAIN;
         if (unlikely(!errqueue_empty(bus, number)) && !wake_readable(bus, number))
             return -EAGAIN; /* the token is the error queue's, and stays */
         return wake_settle(bus, number, fd) ? -EAGAIN : 0;
@@ -101,22 +100,16 @@ static int take_frame(const struct bus *bus, uint32_t number, int fd, int flags,
 
     for (round = 0;; round++) {
         error = raw_take_error(slot);
-        if (unlikely(error))
-            break;
-        if (likely(flags & MSG_PEEK ? ring_peek(bus, number, item) : ring_pop(bus, number, item)))
-            break;
+        if (unlikely(error)) break;
+        if (likely(flags & MSG_PEEK ? ring_peek(bus, number, item) : ring_pop(bus, number, item))) break;
         error = wait_for_frame(bus, number, fd, flags, round);
-        if (error)
-            return error;
+        if (error) return error;
     }
-    if (!(flags & MSG_PEEK))
-        after_taking(bus, number, fd, round > YIELDS);
-    if (error)
-        return error;
+    if (!(flags & MSG_PEEK)) after_taking(bus, number, fd, round > YIELDS);
+    if (error) return error;
     if (load_relaxed(&slot->rx_flags) & RX_TIME)
         store_relaxed(&slot->stamp_ns, item->time_ns ? item->time_ns : now_ns());
-    if (!(flags & MSG_PEEK))
-        store_relaxed(&slot->rx_frames, load_relaxed(&slot->rx_frames) + 1);
+    if (!(flags & MSG_PEEK)) store_relaxed(&slot->rx_frames, load_relaxed(&slot->rx_frames) + 1);
     return 0;
 }
 
@@ -124,8 +117,7 @@ static int flags_of(const struct bus_slot *slot, uint32_t number, const struct r
 {
     int flags = item->record_flags & RECORD_LOCAL ? MSG_DONTROUTE : 0;
 
-    if (item->origin == number && item->origin_gen == load_relaxed(&slot->gen))
-        flags |= MSG_CONFIRM;
+    if (item->origin == number && item->origin_gen == load_relaxed(&slot->gen)) flags |= MSG_CONFIRM;
     return flags;
 }
 
@@ -144,14 +136,14 @@ ssize_t raw_receive(const struct bus *bus, uint32_t number, int fd, struct raw_r
     ssize_t size;
     int error = take_frame(bus, number, fd, flags, &item);
 
-    if (error)
-        return error;
+    if (error) return error;
     message->flags = flags_of(slot, number, &item);
     size = message_put_data(message, item.frame, item.size);
     error = size < 0 ? (int)size : put_control(slot, &item, message);
     if (!error && message->name) {
         address.can_ifindex = (int)item.ifindex;
-        error = usermem_write(message->name, &address, message->name_size < ADDRESS_SIZE ? message->name_size : ADDRESS_SIZE);
+        error = usermem_write(message->name, &address,
+                              message->name_size < ADDRESS_SIZE ? message->name_size : ADDRESS_SIZE);
         message->name_size = ADDRESS_SIZE;
     }
     return error ? error : size;
@@ -162,10 +154,8 @@ ssize_t raw_read(const struct bus *bus, uint32_t number, int fd, void *user_buff
     struct ring_item item;
     int error = take_frame(bus, number, fd, flags, &item);
 
-    if (unlikely(error))
-        return error;
-    if (size > item.size)
-        size = item.size;
+    if (unlikely(error)) return error;
+    if (size > item.size) size = item.size;
     if (likely(size == FRAME_CC_SIZE)) /* the copy is two moves */
         error = usermem_write(user_buffer, item.frame, FRAME_CC_SIZE);
     else

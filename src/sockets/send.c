@@ -18,7 +18,7 @@
 #include <string.h>
 
 #define ADDRESS_SIZE 8
-#define CONTROL_MAX 20480u /* net.core.optmem_max */
+#define CONTROL_MAX  20480u /* net.core.optmem_max */
 
 #ifndef SCM_TXTIME
 #define SCM_TXTIME 61
@@ -40,13 +40,13 @@ static bool kernel_has_ifindex(int fd, uint32_t ifindex)
     return sys_call(SYS_ioctl, fd, 0x8910 /* SIOCGIFNAME */, &request) == 0;
 }
 
-static int find_target(const struct bus *bus, struct bus_slot *slot, int fd, uint32_t ifindex, struct target *out)
+static int find_target(const struct bus *bus, struct bus_slot *slot, int fd, uint32_t ifindex,
+                       struct target *out)
 {
     out->index = load_relaxed(&slot->link);
     out->ifindex = ifindex;
     out->foreign = false;
-    if (!ifindex)
-        return -ENXIO;
+    if (!ifindex) return -ENXIO;
     if (out->index >= LINKS_MAX || load_relaxed(&bus->control->links[out->index].ifindex) != ifindex)
         out->index = links_find(bus->control, ifindex);
     if (likely(out->index < LINKS_MAX)) {
@@ -62,7 +62,8 @@ static bool is_fd_mtu(uint32_t mtu) { return mtu == FRAME_FD_SIZE || (mtu >= 76 
 static bool is_xl_mtu(uint32_t mtu) { return mtu >= 76 && mtu <= FRAME_XL_MAX; }
 
 /* May this socket send this frame on a device with this mtu? Spec C.4. */
-static int check_kind(const struct bus_slot *slot, const struct target *target, const void *frame, size_t size)
+static int check_kind(const struct bus_slot *slot, const struct target *target, const void *frame,
+                      size_t size)
 {
     uint32_t mtu = target->foreign ? FRAME_CC_SIZE : link_state_mtu(target->state);
 
@@ -78,17 +79,16 @@ static int check_kind(const struct bus_slot *slot, const struct target *target, 
 /* ---- control messages ---- */
 
 /* One SOL_SOCKET control message. A mark is checked, but the socket's own is what counts in Linux 6.1. */
-static int check_cmsg(const struct bus_slot *slot, const struct cmsghdr *head, const void *user_data, uint32_t *stamps)
+static int check_cmsg(const struct bus_slot *slot, const struct cmsghdr *head, const void *user_data,
+                      uint32_t *stamps)
 {
     uint32_t value = 0;
     size_t data_size = head->cmsg_len - CMSG_LEN(0);
 
-    if (data_size >= sizeof(value) && usermem_read(&value, user_data, sizeof(value)))
-        return -EFAULT;
+    if (data_size >= sizeof(value) && usermem_read(&value, user_data, sizeof(value))) return -EFAULT;
     switch (head->cmsg_type) {
     case SO_MARK:
-        if (!options_capable(OPTIONS_CAP_NET_RAW) && !options_capable(OPTIONS_CAP_NET_ADMIN))
-            return -EPERM;
+        if (!options_capable(OPTIONS_CAP_NET_RAW) && !options_capable(OPTIONS_CAP_NET_ADMIN)) return -EPERM;
         return data_size == sizeof(value) ? 0 : -EINVAL;
     case SO_TIMESTAMPING_OLD_:
     case SO_TIMESTAMPING_NEW_:
@@ -110,20 +110,15 @@ static int check_control(const struct bus_slot *slot, const struct raw_send *mes
     size_t left = message->control_size;
     int error = 0;
 
-    if (left > CONTROL_MAX)
-        return -ENOBUFS;
+    if (left > CONTROL_MAX) return -ENOBUFS;
     while (!error && at && left >= sizeof(struct cmsghdr)) {
         struct cmsghdr head;
         size_t step;
-        if (usermem_read(&head, at, sizeof(head)))
-            return -EFAULT;
-        if (head.cmsg_len < CMSG_LEN(0) || head.cmsg_len > left)
-            return -EINVAL;
-        if (head.cmsg_level == SOL_SOCKET)
-            error = check_cmsg(slot, &head, at + CMSG_LEN(0), stamps);
+        if (usermem_read(&head, at, sizeof(head))) return -EFAULT;
+        if (head.cmsg_len < CMSG_LEN(0) || head.cmsg_len > left) return -EINVAL;
+        if (head.cmsg_level == SOL_SOCKET) error = check_cmsg(slot, &head, at + CMSG_LEN(0), stamps);
         step = CMSG_ALIGN(head.cmsg_len);
-        if (step > left)
-            step = left;
+        if (step > left) step = left;
         at += step;
         left -= step;
     }
@@ -135,16 +130,15 @@ static int check_control(const struct bus_slot *slot, const struct raw_send *mes
 static int gather(uint8_t *to, const struct iovec *iov, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (usermem_read(to, iov[i].iov_base, iov[i].iov_len))
-            return -EFAULT;
+        if (usermem_read(to, iov[i].iov_base, iov[i].iov_len)) return -EFAULT;
         to += iov[i].iov_len;
     }
     return 0;
 }
 
 /* The frame is copied and its target known: the rest of the checks, and off. */
-static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const struct target *target, uint8_t *bytes, size_t size,
-                        uint32_t stamps)
+static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const struct target *target,
+                        uint8_t *bytes, size_t size, uint32_t stamps)
 {
     struct bus_slot *slot = &bus->data->slot[number];
     struct bus_frame frame = {
@@ -159,17 +153,13 @@ static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const st
     };
     int error;
 
-    if (unlikely(size > link_state_mtu(target->state) && !target->foreign))
-        return -EMSGSIZE;
-    if (unlikely(target->foreign))
-        return -EPERM;
-    if (size == FRAME_FD_SIZE && !(bytes[4] & FRAME_XL_FLAG))
-        bytes[5] |= CANFD_FDF;
+    if (unlikely(size > link_state_mtu(target->state) && !target->foreign)) return -EMSGSIZE;
+    if (unlikely(target->foreign)) return -EPERM;
+    if (size == FRAME_FD_SIZE && !(bytes[4] & FRAME_XL_FLAG)) bytes[5] |= CANFD_FDF;
     if (unlikely(txstamp_is_wanted(stamps)))
         txstamp_record(bus, number, fd, stamps, target->state, bytes, size);
     error = bus_send(bus, target->index, target->state, &frame);
-    if (unlikely(error))
-        return error;
+    if (unlikely(error)) return error;
     store_relaxed(&slot->tx_frames, load_relaxed(&slot->tx_frames) + 1);
     return (ssize_t)size;
 }
@@ -181,17 +171,17 @@ ssize_t raw_write(const struct bus *bus, uint32_t number, int fd, const void *us
     struct target target;
     int error;
 
-    if (size < FRAME_XL_MIN || size > FRAME_XL_MAX)
-        return -EINVAL;
+    if (size < FRAME_XL_MIN || size > FRAME_XL_MAX) return -EINVAL;
     error = find_target(bus, slot, fd, load_relaxed(&slot->ifindex), &target);
+    if (!error) error = raw_take_error(slot);
     if (!error)
-        error = raw_take_error(slot);
-    if (!error)
-        error = likely(size == FRAME_CC_SIZE) ? usermem_read(bytes, user_frame, FRAME_CC_SIZE) /* the copy is two moves */
-                                              : usermem_read(bytes, user_frame, size);
-    if (!error)
-        error = check_kind(slot, &target, bytes, size);
-    return unlikely(error) ? error : transmit(bus, number, fd, &target, bytes, size, load_relaxed(&slot->option[OPT_TIMESTAMPING]));
+        error = likely(size == FRAME_CC_SIZE)
+                    ? usermem_read(bytes, user_frame, FRAME_CC_SIZE) /* the copy is two moves */
+                    : usermem_read(bytes, user_frame, size);
+    if (!error) error = check_kind(slot, &target, bytes, size);
+    return unlikely(error) ? error
+                           : transmit(bus, number, fd, &target, bytes, size,
+                                      load_relaxed(&slot->option[OPT_TIMESTAMPING]));
 }
 
 /* The interface that an explicit address names. */
@@ -199,9 +189,9 @@ static int read_address(const struct raw_send *message, uint32_t *ifindex)
 {
     struct sockaddr_can address;
 
-    if (message->name_size > sizeof(struct sockaddr_storage))
-        return -EINVAL;
-    if (usermem_read(&address, message->name, message->name_size < ADDRESS_SIZE ? message->name_size : ADDRESS_SIZE))
+    if (message->name_size > sizeof(struct sockaddr_storage)) return -EINVAL;
+    if (usermem_read(&address, message->name,
+                     message->name_size < ADDRESS_SIZE ? message->name_size : ADDRESS_SIZE))
         return -EFAULT;
     *ifindex = (uint32_t)address.can_ifindex;
     return message->name_size < ADDRESS_SIZE || address.can_family != AF_CAN ? -EINVAL : 0;
@@ -211,8 +201,7 @@ static int total_size(const struct raw_send *message, size_t *size)
 {
     *size = 0;
     for (size_t i = 0; i < message->iov_count; i++) {
-        if (message->iov[i].iov_len > FRAME_XL_MAX - *size)
-            return -EINVAL;
+        if (message->iov[i].iov_len > FRAME_XL_MAX - *size) return -EINVAL;
         *size += message->iov[i].iov_len;
     }
     return *size < FRAME_XL_MIN ? -EINVAL : 0;
@@ -227,17 +216,11 @@ ssize_t raw_send(const struct bus *bus, uint32_t number, int fd, const struct ra
     size_t size;
     int error = total_size(message, &size);
 
-    if (!error && message->name)
-        error = read_address(message, &ifindex);
-    if (!error)
-        error = find_target(bus, slot, fd, ifindex, &target);
-    if (!error)
-        error = raw_take_error(slot);
-    if (!error)
-        error = gather(bytes, message->iov, message->iov_count);
-    if (!error)
-        error = check_kind(slot, &target, bytes, size);
-    if (!error && message->control_size)
-        error = check_control(slot, message, &stamps);
+    if (!error && message->name) error = read_address(message, &ifindex);
+    if (!error) error = find_target(bus, slot, fd, ifindex, &target);
+    if (!error) error = raw_take_error(slot);
+    if (!error) error = gather(bytes, message->iov, message->iov_count);
+    if (!error) error = check_kind(slot, &target, bytes, size);
+    if (!error && message->control_size) error = check_control(slot, message, &stamps);
     return error ? error : transmit(bus, number, fd, &target, bytes, size, stamps);
 }

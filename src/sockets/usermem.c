@@ -9,10 +9,7 @@
 
 _Atomic uintptr_t usermem_known[2][USERMEM_KNOWN];
 
-static long probe_read(const void *page)
-{
-    return sys_call(SYS_rt_sigprocmask, -1, page, NULL, 8);
-}
+static long probe_read(const void *page) { return sys_call(SYS_rt_sigprocmask, -1, page, NULL, 8); }
 
 static long probe_write(const void *page)
 {
@@ -23,11 +20,11 @@ static long probe_write(const void *page)
 
 bool usermem_probe(uintptr_t page, enum usermem_access access)
 {
-    const void *start = (const void *)(page * USERMEM_PAGE); /* NOLINT(performance-no-int-to-ptr): a page number */
+    const void *start =
+        (const void *)(page * USERMEM_PAGE); /* NOLINT(performance-no-int-to-ptr): a page number */
     long result = page == 0 ? -EFAULT : access == USERMEM_READ ? probe_read(start) : probe_write(start);
 
-    if (result == -EFAULT)
-        return false;
+    if (result == -EFAULT) return false;
     store_relaxed(&usermem_known[access][page % USERMEM_KNOWN], page + 1);
     return true;
 }

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include "base/atomics.h"
 
-#define USERMEM_PAGE 4096u
+#define USERMEM_PAGE  4096u
 #define USERMEM_KNOWN 64u
 
 enum usermem_access { USERMEM_READ, USERMEM_WRITE };
@@ -24,7 +24,8 @@ extern _Atomic uintptr_t usermem_known[2][USERMEM_KNOWN];
 
 static inline bool usermem_page_ok(uintptr_t page, enum usermem_access access)
 {
-    return likely(load_relaxed(&usermem_known[access][page % USERMEM_KNOWN]) == page + 1) || usermem_probe(page, access);
+    return likely(load_relaxed(&usermem_known[access][page % USERMEM_KNOWN]) == page + 1) ||
+           usermem_probe(page, access);
 }
 
 /* May `size` bytes at `user` be read or written? Size 0 always may. */
@@ -32,30 +33,25 @@ static inline bool usermem_ok(const void *user, size_t size, enum usermem_access
 {
     uintptr_t first = (uintptr_t)user / USERMEM_PAGE, last;
 
-    if (size == 0)
-        return true;
-    if ((uintptr_t)user + (size - 1) < (uintptr_t)user)
-        return false;
+    if (size == 0) return true;
+    if ((uintptr_t)user + (size - 1) < (uintptr_t)user) return false;
     last = ((uintptr_t)user + size - 1) / USERMEM_PAGE;
     for (; first <= last; first++)
-        if (!usermem_page_ok(first, access))
-            return false;
+        if (!usermem_page_ok(first, access)) return false;
     return true;
 }
 
 /* Copies; 0 or -EFAULT. */
 static inline int usermem_read(void *to, const void *user, size_t size)
 {
-    if (unlikely(!usermem_ok(user, size, USERMEM_READ)))
-        return -EFAULT;
+    if (unlikely(!usermem_ok(user, size, USERMEM_READ))) return -EFAULT;
     __builtin_memcpy(to, user, size);
     return 0;
 }
 
 static inline int usermem_write(void *user, const void *from, size_t size)
 {
-    if (unlikely(!usermem_ok(user, size, USERMEM_WRITE)))
-        return -EFAULT;
+    if (unlikely(!usermem_ok(user, size, USERMEM_WRITE))) return -EFAULT;
     __builtin_memcpy(user, from, size);
     return 0;
 }
