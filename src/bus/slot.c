@@ -20,7 +20,10 @@
 #include <time.h>
 
 #define LOCK_PATIENCE_NS 100000000ull
-#define DEFAULT_BUFFER   212992u /* net.core.rmem_default */
+#define LOCK_LIMIT_NS                                                                                        \
+    1000000000ull            /* even when it changes hands, or somebody scribbles over it, all the time */
+#define FILTER_READ_TRIES 16 /* a list is only rewritten after two changes */
+#define DEFAULT_BUFFER    212992u /* net.core.rmem_default */
 
 static uint32_t life_make(uint32_t gen, unsigned state) { return gen << 2 | state; }
 static unsigned life_state(uint32_t life) { return life & 3; }
@@ -40,17 +43,19 @@ static uint64_t monotonic_ns(void)
 void slot_lock(struct bus_slot *slot)
 {
     uint32_t me = (uint32_t)sys_call6(SYS_gettid, 0, 0, 0, 0, 0, 0) | 0x80000000u, seen = 0, word;
-    uint64_t since = 0;
+    uint64_t first = 0, since = 0, now;
 
     for (;;) {
         word = load_acquire(&slot->lock);
         if (word == 0 && cas32(&slot->lock, 0, me)) return;
+        now = monotonic_ns();
+        if (!first) first = now;
         if (word != seen || !since) {
             seen = word;
-            since = monotonic_ns();
-        } else if (monotonic_ns() - since > LOCK_PATIENCE_NS && cas32(&slot->lock, word, me)) {
-            return;
+            since = now;
         }
+        if ((now - since > LOCK_PATIENCE_NS && cas32(&slot->lock, word, me)) || now - first > LOCK_LIMIT_NS)
+            return;
         sys_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
     }
 }
@@ -174,17 +179,20 @@ void slot_set_filters(const struct bus *bus, uint32_t number, const struct can_f
 uint32_t slot_get_filters(const struct bus *bus, uint32_t number, struct can_filter *out)
 {
     struct bus_slot *slot = slot_at(bus, number);
-    uint32_t count;
+    uint32_t count = 0, current;
 
-    slot_lock(slot);
-    const struct slot_filters *list = &slot->filters[load_relaxed(&slot->filters_cur) & 1];
-    count = load_relaxed(&list->count);
-    if (count > FILTERS_MAX) count = FILTERS_MAX;
-    for (uint32_t i = 0; i < count; i++) {
-        out[i].can_id = load_relaxed(&list->entry[i].id);
-        out[i].can_mask = load_relaxed(&list->entry[i].mask);
+    for (unsigned tries = 0; tries < FILTER_READ_TRIES; tries++) {
+        current = load_acquire(&slot->filters_cur);
+        const struct slot_filters *list = &slot->filters[current & 1];
+        count = load_relaxed(&list->count);
+        if (count > FILTERS_MAX) count = FILTERS_MAX;
+        for (uint32_t i = 0; i < count; i++) {
+            out[i].can_id = load_relaxed(&list->entry[i].id);
+            out[i].can_mask = load_relaxed(&list->entry[i].mask);
+        }
+        atomic_thread_fence(memory_order_acquire);
+        if (load_relaxed(&slot->filters_cur) == current) break;
     }
-    slot_unlock(slot);
     return count;
 }
 
@@ -234,21 +242,41 @@ void slot_bind(const struct bus *bus, uint32_t number, uint32_t index, uint32_t 
     slot_unlock(slot_at(bus, number));
 }
 
-/* Under the lock: leaves every map; the filter list stays as it is. */
-static void leave(const struct bus *bus, uint32_t number)
+/* Is the slot still in the life in which we began? Whoever ends a socket may be stopped on the way, and find that somebody else has
+ * finished and the slot has a new owner: then it must not touch it any more. */
+static bool still_in(const struct bus *bus, uint32_t number, uint32_t life)
+{
+    return load_seq(&bus->data->life[number]) == life;
+}
+
+static bool withdraw(const struct bus *bus, uint32_t number, uint32_t life, struct imap *map, uint32_t row)
+{
+    if (!still_in(bus, number, life)) return false;
+    imap_clear(map, row, number);
+    if (still_in(bus, number, life)) return true;
+    imap_set(map, row, number); /* it may be the new owner's; a bit too many does no harm */
+    return false;
+}
+
+/* Leaves every map; the filter list stays as it is. False: no longer our business. */
+static bool leave(const struct bus *bus, uint32_t number, uint32_t life)
 {
     struct bus_slot *slot = slot_at(bus, number);
     struct imap *map = bound_map(bus, slot);
     struct rows rows;
 
+    if (!still_in(bus, number, life)) return false;
     store_seq(&slot->rx_flags, 0);
-    for (uint32_t which = 0; which < 2; which++) { /* a killed owner may have announced either list */
+    for (uint32_t which = 0; map && which < 2; which++) { /* a killed owner may have announced either list */
         rows_read(slot, which, &rows);
-        rows_clear(map, &rows, NULL, number);
+        for (uint32_t i = 0; i < rows.count; i++)
+            if (!withdraw(bus, number, life, map, rows.row[i])) return false;
     }
-    if (map) imap_clear(map, IMAP_ROW_ERROR, number);
+    if ((map && !withdraw(bus, number, life, map, IMAP_ROW_ERROR)) || !still_in(bus, number, life))
+        return false;
     store_seq(&slot->bound, 0);
     store_seq(&slot->ifindex, 0);
+    return true;
 }
 
 static bool is_bound_to(const struct bus *bus, uint32_t number, uint32_t index, uint32_t ifindex)
@@ -268,8 +296,8 @@ void slot_link_down(const struct bus *bus, uint32_t index, uint32_t ifindex, boo
         if (!is_bound_to(bus, number, index, ifindex)) continue;
         if (gone) {
             slot_lock(slot);
-            leave(bus, number);
-            replace_filters(bus, number, NULL, 0);
+            if (leave(bus, number, load_acquire(&bus->data->life[number])))
+                replace_filters(bus, number, NULL, 0);
             slot_unlock(slot);
         }
         store_seq(&slot->error, gone ? ENODEV : ENETDOWN);
@@ -361,15 +389,12 @@ int slot_open(const struct bus *bus, uint32_t number, uint32_t gen)
                                                                                                     : -ESTALE;
 }
 
-/* ENDING(gen) -> FREE(gen). */
+/* ENDING(gen) -> FREE(gen). Needs no lock: nobody holds the socket any more, and two who do this do the same. */
 static void finish(const struct bus *bus, uint32_t number, uint32_t gen)
 {
-    struct bus_slot *slot = slot_at(bus, number);
     struct sockaddr_un address;
 
-    slot_lock(slot);
-    leave(bus, number);
-    slot_unlock(slot);
+    if (!leave(bus, number, life_make(gen, SLOT_ENDING))) return;
     if (wake_address(bus, number, gen, &address) > 0) sys_call(SYS_unlinkat, AT_FDCWD, address.sun_path, 0);
     cas32(&bus->data->life[number], life_make(gen, SLOT_ENDING), life_make(gen, SLOT_FREE));
 }
@@ -410,4 +435,19 @@ unsigned slot_sweep(const struct bus *bus, uint32_t *stale)
         freed++;
     }
     return freed;
+}
+
+void slot_nudge(const struct bus *bus, uint64_t *waiting, int fd)
+{
+    uint32_t high = load_acquire(&bus->data->slots_high);
+
+    for (uint32_t number = 0; number < high && number < SOCKETS_MAX; number++) {
+        uint32_t life = load_acquire(&bus->data->life[number]);
+        uint64_t now = load_relaxed(&bus->data->ring[number].tail) << 1 | 1;
+        if (life_state(life) != SLOT_OPEN || !wake_pending(bus, number))
+            now = 0;
+        else if (waiting[number] == now)
+            wake_nudge(bus, number, life_gen(life), fd);
+        waiting[number] = now;
+    }
 }

@@ -38,4 +38,9 @@ void slot_link_down(const struct bus *bus, uint32_t index, uint32_t ifindex, boo
  * claimed but nameless twice in a row are freed. Returns how many it freed. */
 unsigned slot_sweep(const struct bus *bus, uint32_t *stale);
 
+/* Daemon, each tick: sockets that still have the same to report as at the last tick get one more token from `fd`. Reading is not
+ * our business, but its readers may be asleep: whoever was to wake them was killed or stopped on the way. `waiting` is the caller's
+ * memory of SOCKETS_MAX entries, zero at first. */
+void slot_nudge(const struct bus *bus, uint64_t *waiting, int fd);
+
 #endif

@@ -4,9 +4,10 @@
  *   ARMED(g)   the ring was seen empty and no token is under way; the next event must send one. Set by a reader.
  *   SENDING(g) a producer took that duty and is sending. It goes on to SENT(g).
  *   SENT(g)    a token is in the socket's queue (or was just read by a reader that is about to arm).
- * A producer that dies between ARMED and the sending leaves SENDING(g): the next producer that meets the same SENDING(g) twice
+ * A producer that dies between ARMED and the sending leaves SENDING(g): the next producer that meets it waits a little and then
  * sends in its place; a reader that meets it takes whatever token there is, arms anew and looks again. So a token may be one
- * too many, never one too few.
+ * too many, never one too few. What nobody meets any more (the last sender was killed between its frame and its token, a reader
+ * between waking and seeing to the other sleepers) the daemon's slot_nudge finds.
  *
  * Pairing (all sequentially consistent): producer stores READY into the record, then loads armed; reader stores ARMED, then
  * loads the record. One of them sees the other. */
@@ -48,29 +49,50 @@ int wake_address(const struct bus *bus, uint32_t slot, uint32_t gen, struct sock
     return (int)(at - (char *)out);
 }
 
+static long send_from(int fd, const struct sockaddr_un *address, int size)
+{
+    return sys_call(SYS_sendto, fd, "w", 1, MSG_DONTWAIT | MSG_NOSIGNAL, address, size);
+}
+
+/* Returns 0 when the socket has a token now, -ECONNREFUSED when nobody holds it, or why it could not be sent. */
 static int send_token(const struct bus *bus, uint32_t slot, uint32_t gen, int fd)
 {
     struct sockaddr_un address;
     int size = wake_address(bus, slot, gen, &address);
+    long sent, fresh;
 
     if (size < 0) return size;
-    return (int)sys_call(SYS_sendto, fd, "w", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &address, size);
+    sent = send_from(fd, &address, size);
+    if (likely(sent > 0) || sent == -ECONNREFUSED || sent == -ENOENT) return sent > 0 ? 0 : (int)sent;
+    /* Our own socket is at fault: closed by another thread, or its buffer is full of tokens that other receivers have not taken. */
+    fresh = sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fresh < 0) return (int)fresh;
+    sent = send_from((int)fresh, &address, size);
+    sys_call(SYS_close, fresh);
+    return sent > 0 || sent == -EAGAIN ? 0 : (int)sent; /* a full queue holds tokens enough */
 }
 
-/* SENDING word that this process met last, per receiver: only a hint when to step in. */
-static atomic_u32 last_sending[SOCKETS_MAX];
+void wake_nudge(const struct bus *bus, uint32_t slot, uint32_t gen, int fd)
+{
+    struct sockaddr_un address;
+    int size = wake_address(bus, slot, gen, &address);
+
+    if (size > 0) send_from(fd, &address, size);
+}
 
 /* Takes over the duty to send: the SENDING word, or 0 when it is not ours. */
-static uint32_t take_duty(atomic_u32 *armed, uint32_t slot)
+static uint32_t take_duty(atomic_u32 *armed)
 {
     uint32_t word = load_seq(armed), sending = (word & ~3u) | WAKE_SENDING;
 
     if (likely((word & 3) == WAKE_SENT)) return 0;
     if ((word & 3) == WAKE_ARMED)
-        return cas32(armed, word, sending) ? sending : 0;          /* else somebody else sends */
-    if (load_relaxed(&last_sending[slot]) == word) return sending; /* its sender died or is stopped */
-    store_relaxed(&last_sending[slot], word);
-    return 0;
+        return cas32(armed, word, sending) ? sending : 0; /* else somebody else sends */
+    for (unsigned i = 0; i < SENDING_SPINS; i++) {
+        if (load_seq(armed) != word) return 0;
+        cpu_relax();
+    }
+    return sending; /* its sender died or is stopped: a token too many does no harm */
 }
 
 int wake_notify(const struct bus *bus, uint32_t slot, int fd, uint32_t *gen)
@@ -79,12 +101,11 @@ int wake_notify(const struct bus *bus, uint32_t slot, int fd, uint32_t *gen)
     uint32_t sending, addressed;
     int result;
 
-    while (unlikely((sending = take_duty(armed, slot)) != 0)) {
+    while (unlikely((sending = take_duty(armed)) != 0)) {
         addressed = load_acquire(current);
         result = send_token(bus, slot, addressed, fd);
         if (likely(result != -ECONNREFUSED)) {
-            cas32(armed, sending,
-                  (sending & ~3u) | WAKE_SENT); /* sent, or a full queue holds tokens enough */
+            cas32(armed, sending, (sending & ~3u) | WAKE_SENT); /* or we cannot send: slot_nudge() will */
             return 0;
         }
         cas32(armed, sending,

@@ -23,6 +23,9 @@ static inline bool wake_is_wanted(const struct bus *bus, uint32_t slot)
     return (load_seq(&bus->data->ring[slot].armed) & 3) != WAKE_SENT;
 }
 
+/* One token more for slot.gen, whatever the state; for slot_nudge. */
+void wake_nudge(const struct bus *bus, uint32_t slot, uint32_t gen, int fd);
+
 /* Reader, ring looks empty: takes tokens off `fd` (the socket itself), arms, and looks again.
  * Returns true when there is nothing to report, and the next event will send a token. */
 bool wake_settle(const struct bus *bus, uint32_t slot, int fd);

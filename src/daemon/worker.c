@@ -32,6 +32,7 @@ struct worker {
     struct loop_source timer;
     unsigned tick_s;             /* seconds until the next tick; 0: none set */
     uint32_t stale[SOCKETS_MAX]; /* slot_sweep()'s memory */
+    uint64_t waiting[SOCKETS_MAX]; /* slot_nudge()'s memory */
 };
 
 static struct worker worker;
@@ -62,7 +63,10 @@ static void on_tick(struct loop_source *source, uint32_t events)
     (void)events;
     if (read(source->fd, &ticks, sizeof(ticks)) < 0) return;
     worker.tick_s = 0;
-    if (load_relaxed(&worker.bus.data->slots_high)) slot_sweep(&worker.bus, worker.stale);
+    if (load_relaxed(&worker.bus.data->slots_high)) {
+        slot_sweep(&worker.bus, worker.stale);
+        slot_nudge(&worker.bus, worker.waiting, worker.links.token_fd);
+    }
     bool busy = ctlserver_tick(&worker.ctl);
     if (busy || sockets_exist())
         set_tick(TICK_S);

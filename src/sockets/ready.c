@@ -39,17 +39,24 @@ void ready_track(uint32_t slot, int fd)
 
 void ready_want_edges(uint32_t slot) { set(wants_edges, slot); }
 
-static bool is_armed(const struct bus *bus, uint32_t slot)
+static uint32_t state_of(const struct bus *bus, uint32_t slot)
 {
-    return (load_seq(&bus->data->ring[slot].armed) & 3) == WAKE_ARMED;
+    return load_seq(&bus->data->ring[slot].armed) & 3;
 }
+static bool is_armed(const struct bus *bus, uint32_t slot) { return state_of(bus, slot) == WAKE_ARMED; }
 
 void ready_settle(const struct bus *bus, uint32_t slot, int fd)
 {
-    if (!is_armed(bus, slot)) {
-        if (!wake_pending(bus, slot)) wake_settle(bus, slot, fd);
-    } else if (unlikely(!errqueue_empty(bus, slot))) {
-        wake_notify(bus, slot, fd, NULL); /* a reader that went to sleep took the token of the error queue */
+    uint32_t state = state_of(bus, slot);
+
+    if (state == WAKE_ARMED) {
+        if (unlikely(wake_pending(
+                bus,
+                slot))) /* its sender died, or a reader that went to sleep took the error queue's token */
+            wake_notify(bus, slot, fd, NULL);
+    } else if (state == WAKE_SENDING ||
+               !wake_pending(bus, slot)) { /* a sender of a token may have died, too */
+        wake_settle(bus, slot, fd);
     }
 }
 

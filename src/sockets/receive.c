@@ -20,7 +20,9 @@
 #include <time.h>
 
 #define ADDRESS_SIZE 8
-#define YIELDS       2 /* looks before going to sleep: a factor of 30 when receivers outnumber processors */
+#define ROUNDS_MAX                                                                                           \
+    64 /* looks at a ring that is not empty and has nothing to give: other readers were faster, or somebody scribbles */
+#define YIELDS 2 /* looks before going to sleep: a factor of 30 when receivers outnumber processors */
 
 enum { CMSG_MARK = 36, CMSG_RXQ_OVFL = 40 };
 
@@ -71,13 +73,14 @@ static int wait_for_frame(const struct bus *bus, uint32_t number, int fd, int fl
         if (armed && !wake_readable(bus, number) && round == 0) return -EAGAIN;
         if (unlikely(!errqueue_empty(bus, number)) && !wake_readable(bus, number))
             return -EAGAIN; /* the token is the error queue's, and stays */
-        return wake_settle(bus, number, fd) ? -EAGAIN : 0;
+        return wake_settle(bus, number, fd) || round >= ROUNDS_MAX ? -EAGAIN : 0;
     }
     if (round < YIELDS) {
         sys_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
         return 0;
     }
-    if (armed && round == YIELDS ? wake_readable(bus, number) : !wake_settle_reader(bus, number, fd))
+    if ((armed && round == YIELDS ? wake_readable(bus, number) : !wake_settle_reader(bus, number, fd)) &&
+        round < ROUNDS_MAX)
         return 0;
     return sleep_on(&bus->data->slot[number], fd);
 }
