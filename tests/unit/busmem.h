@@ -15,13 +15,13 @@
 #include "bus/slot.h"
 #include "bus/wake.h"
 
-#define BUSMEM_MUST(condition)                                                                            \
-    do {                                                                                                  \
-        if (!(condition)) {                                                                               \
-            printf("Bail out! %s:%d: %s\n", __FILE__, __LINE__, #condition);                              \
-            fflush(stdout);                                                                               \
-            abort();                                                                                      \
-        }                                                                                                 \
+#define BUSMEM_MUST(condition)                                                                               \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            printf("Bail out! %s:%d: %s\n", __FILE__, __LINE__, #condition);                                 \
+            fflush(stdout);                                                                                  \
+            abort();                                                                                         \
+        }                                                                                                    \
     } while (0)
 
 struct busmem {
@@ -74,7 +74,8 @@ static inline uint32_t busmem_link(struct busmem *mem, uint32_t index)
     struct bus_link *link = &mem->control->links[index];
 
     store_relaxed(&link->ifindex, LINK_IFINDEX_FIRST + index);
-    store_relaxed(&link->state, link_state_pack(LINK_PRESENT | LINK_UP | LINK_CARRIER, LINK_KIND_VCAN, 72, 0, 1));
+    store_relaxed(&link->state,
+                  link_state_pack(LINK_PRESENT | LINK_UP | LINK_CARRIER, LINK_KIND_VCAN, 72, 0, 1));
     return LINK_IFINDEX_FIRST + index;
 }
 

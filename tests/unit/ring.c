@@ -40,7 +40,9 @@ static int push_sized(uint32_t number, uint32_t size, uint32_t limit, uint32_t o
 {
     _Alignas(8) uint8_t bytes[RING_EXT_SIZE];
     struct ring_meta meta = { .time_ns = number, .ifindex = 7, .record_flags = RECORD_LOCAL, .limit = limit };
-    struct bus_frame frame = { .frame = bytes, .size = size, .origin = 3, .origin_gen = 4, .owner = owner, .mark = number };
+    struct bus_frame frame = {
+        .frame = bytes, .size = size, .origin = 3, .origin_gen = 4, .owner = owner, .mark = number
+    };
 
     for (uint32_t i = 0; i < size; i++)
         bytes[i] = (uint8_t)(number + i);
@@ -94,7 +96,10 @@ static void assert_whole(void)
     assert_empty();
 }
 
-static uint64_t word(uint64_t ticket, uint32_t owner, unsigned state) { return ticket << 16 | (uint64_t)owner << 2 | state; }
+static uint64_t word(uint64_t ticket, uint32_t owner, unsigned state)
+{
+    return ticket << 16 | (uint64_t)owner << 2 | state;
+}
 
 /* A writer claims the next record and goes no further. */
 static uint64_t claim(uint32_t owner)
@@ -281,7 +286,8 @@ static void ring_survives_scribbling(void **state)
     srand(seed);
     for (unsigned round = 0; round < 3000; round++) {
         for (unsigned i = 0; i < 4; i++) {
-            uint64_t value = (uint64_t)rand() << 33 ^ (uint64_t)rand() << 16 ^ (uint64_t)rand() >> (rand() % 31);
+            uint64_t value =
+                (uint64_t)rand() << 33 ^ (uint64_t)rand() << 16 ^ (uint64_t)rand() >> (rand() % 31);
             unsigned place = (unsigned)rand() % 6;
             if (place == 0)
                 store_relaxed(&ring->head, value);
@@ -299,7 +305,8 @@ static void ring_survives_scribbling(void **state)
         assert_true(ring_count(&mem.bus, reader.slot) <= RING_SLOTS);
         ring_charge(&mem.bus, reader.slot);
     }
-    for (unsigned i = 0; i < 8 * RING_SLOTS && !(ring_empty(&mem.bus, reader.slot) && i > 4 * RING_SLOTS); i++) {
+    for (unsigned i = 0; i < 8 * RING_SLOTS && !(ring_empty(&mem.bus, reader.slot) && i > 4 * RING_SLOTS);
+         i++) {
         push(i);
         ring_pop(&mem.bus, reader.slot, &item);
     }
