@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define WATCHDOG_SECONDS 300 /* a measurement takes seconds, under emulation some more; this bounds a hang */
@@ -77,12 +78,28 @@ static double positive_number(const char *text, double max)
     return value;
 }
 
+static void run_here(void *context)
+{
+    const struct measurement *m = context;
+
+    alarm(WATCHDOG_SECONDS);
+    m->run();
+    fflush(stdout);
+    _exit(0);
+}
+
+/* In a process of its own, which takes its sockets with it: one left open would receive what the next measurement sends. */
 static void run(const struct measurement *m)
 {
+    int status;
+
     if (!m->no_can && !settings.depth) settings.depth = can_depth();
-    if (!m->on_request) alarm(WATCHDOG_SECONDS);
-    m->run();
-    alarm(0);
+    if (m->on_request) {
+        m->run();
+        return;
+    }
+    if (waitpid(peer_start(run_here, (void *)m), &status, 0) < 0) die("waitpid");
+    if (status) die_because("%s failed with wait status %#x", m->name, (unsigned)status);
 }
 
 static void run_all(void)

@@ -104,7 +104,7 @@ static inline void relax(void)
 #endif
 }
 
-/* ---- the measurements ---- */
+/* ---- the measurements: each runs in a process of its own and leaves it with its sockets open ---- */
 
 void bench_frames(void);    /* frames.c: writing and reading, against AF_UNIX */
 void bench_waiting(void);   /* waiting.c: loops of poll or epoll and read */

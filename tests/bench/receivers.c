@@ -60,9 +60,6 @@ void bench_fanout(void)
     for (unsigned count = 1; count <= RECEIVERS_MAX; count *= 2)
         series_name(&series[sizes++], "ns", "fanout.%u", count);
     measure(series, sizes, fanout_slice, &f);
-    for (unsigned i = 0; i < RECEIVERS_MAX; i++)
-        close(f.to[i]);
-    close(f.from);
 }
 
 /* ---- filters ---- */
@@ -105,6 +102,4 @@ void bench_filters(void)
     series_name(&series[2], "us", "socket.open");
     series_name(&series[3], "us", "socket.close");
     measure(series, 4, filters_slice, &f);
-    close(f.from);
-    close(f.to);
 }
