@@ -147,7 +147,9 @@ struct ring {
  * one process that ends it (slot.c). */
 enum { SLOT_FREE, SLOT_CLAIMED, SLOT_OPEN, SLOT_ENDING };
 
-/* rx_flags: what a sender must know of a receiver. */
+/* rx_flags: what a sender must know of a receiver; above them the low bits of the slot's generation, so that whoever ends a socket
+ * late cannot clear those of the next one. */
+#define RX_GEN_SHIFT 16
 enum {
     RX_OPEN = 1,  /* receives at all */
     RX_OWN = 2,   /* CAN_RAW_RECV_OWN_MSGS */

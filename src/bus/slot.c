@@ -130,8 +130,8 @@ static void update_rx_flags(const struct bus *bus, uint32_t number)
         { OPT_RECV_OWN, RX_OWN }, { OPT_FD, RX_FD },          { OPT_XL, RX_XL },
         { OPT_JOIN, RX_JOIN },    { OPT_TIMESTAMP, RX_TIME }, { OPT_BPF, RX_BPF },
     };
-    uint32_t flags =
-        (load_relaxed(&slot->bound) ? RX_OPEN : 0) | (load_relaxed(&slot->stamp_on) ? RX_TIME : 0);
+    uint32_t flags = load_relaxed(&slot->gen) << RX_GEN_SHIFT | (load_relaxed(&slot->bound) ? RX_OPEN : 0) |
+                     (load_relaxed(&slot->stamp_on) ? RX_TIME : 0);
 
     if (load_relaxed(&slot->option[OPT_TIMESTAMPING]) & SOF_TIMESTAMPING_RX_SOFTWARE) flags |= RX_TIME;
     if (takes_everything(slot)) flags |= RX_ALL;
@@ -258,6 +258,17 @@ static bool withdraw(const struct bus *bus, uint32_t number, uint32_t life, stru
     return false;
 }
 
+/* Nothing is delivered any more, unless the slot has a new owner. */
+static void stop_receiving(const struct bus *bus, uint32_t number, uint32_t gen)
+{
+    atomic_u32 *rx_flags = &slot_at(bus, number)->rx_flags;
+    uint32_t flags = load_seq(rx_flags);
+
+    while ((flags & RX_OPEN) && flags >> RX_GEN_SHIFT == gen << RX_GEN_SHIFT >> RX_GEN_SHIFT &&
+           !cas32(rx_flags, flags, 0))
+        flags = load_seq(rx_flags);
+}
+
 /* Leaves every map; the filter list stays as it is. False: no longer our business. */
 static bool leave(const struct bus *bus, uint32_t number, uint32_t life)
 {
@@ -265,26 +276,37 @@ static bool leave(const struct bus *bus, uint32_t number, uint32_t life)
     struct imap *map = bound_map(bus, slot);
     struct rows rows;
 
-    if (!still_in(bus, number, life)) return false;
-    store_seq(&slot->rx_flags, 0);
+    stop_receiving(bus, number, life_gen(life));
     for (uint32_t which = 0; map && which < 2; which++) { /* a killed owner may have announced either list */
         rows_read(slot, which, &rows);
         for (uint32_t i = 0; i < rows.count; i++)
             if (!withdraw(bus, number, life, map, rows.row[i])) return false;
     }
-    if ((map && !withdraw(bus, number, life, map, IMAP_ROW_ERROR)) || !still_in(bus, number, life))
-        return false;
-    store_seq(&slot->bound, 0);
-    store_seq(&slot->ifindex, 0);
-    return true;
+    return !map || withdraw(bus, number, life, map, IMAP_ROW_ERROR);
 }
 
 static bool is_bound_to(const struct bus *bus, uint32_t number, uint32_t index, uint32_t ifindex)
 {
     struct bus_slot *slot = slot_at(bus, number);
 
-    return life_state(load_acquire(&bus->data->life[number])) == SLOT_OPEN && load_acquire(&slot->bound) &&
-           load_relaxed(&slot->link) == index && load_relaxed(&slot->ifindex) == ifindex;
+    return life_state(load_acquire(&bus->data->life[number])) == SLOT_OPEN &&
+           load_relaxed(&slot->link) == index && load_acquire(&slot->ifindex) == ifindex;
+}
+
+/* Its interface is gone. The ifindex goes last: a daemon that is killed on the way finds the socket again. */
+static void unbind(const struct bus *bus, uint32_t number)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+
+    slot_lock(slot);
+    if (leave(bus, number, load_acquire(&bus->data->life[number]))) {
+        replace_filters(bus, number, NULL, 0);
+        store_seq(&slot->error, ENODEV);
+        store_seq(&slot->bound, 0);
+        update_rx_flags(bus, number);
+        store_seq(&slot->ifindex, 0);
+    }
+    slot_unlock(slot);
 }
 
 void slot_link_down(const struct bus *bus, uint32_t index, uint32_t ifindex, bool gone, int fd)
@@ -292,15 +314,11 @@ void slot_link_down(const struct bus *bus, uint32_t index, uint32_t ifindex, boo
     uint32_t high = load_acquire(&bus->data->slots_high);
 
     for (uint32_t number = 0; number < high && number < SOCKETS_MAX; number++) {
-        struct bus_slot *slot = slot_at(bus, number);
         if (!is_bound_to(bus, number, index, ifindex)) continue;
-        if (gone) {
-            slot_lock(slot);
-            if (leave(bus, number, load_acquire(&bus->data->life[number])))
-                replace_filters(bus, number, NULL, 0);
-            slot_unlock(slot);
-        }
-        store_seq(&slot->error, gone ? ENODEV : ENETDOWN);
+        if (gone)
+            unbind(bus, number);
+        else
+            store_seq(&slot_at(bus, number)->error, ENETDOWN);
         wake_notify(bus, number, fd, NULL);
     }
 }
