@@ -14,12 +14,19 @@
 #endif
 #define SIZE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 
+/* The -errno in a failed mapping's address. Never 0, which the analyzer cannot know. */
+static int error_of(const void *address)
+{
+    int error = (int)(long)address;
+    return error ? error : -ENOMEM;
+}
+
 static int map(int fd, size_t size, off_t offset, int protection, void **out)
 {
     void *at = sys_mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, offset);
     long error;
 
-    if (sys_is_error(at)) return (int)(long)at;
+    if (sys_is_error(at)) return error_of(at);
     sys_call(SYS_munlock, at, size);
     sys_call(SYS_madvise, at, size, MADV_DONTDUMP);
     error = sys_call(SYS_mprotect, at, size, protection);
@@ -44,7 +51,7 @@ static int check(int fd, uint64_t size)
 int attach_map(struct bus *bus, int control_fd, int data_fd, bool control_writable)
 {
     int error = check(control_fd, sizeof(struct control));
-    void *control, *data;
+    void *control = NULL, *data = NULL;
 
     if (!error) error = check(data_fd, DATA_SIZE);
     if (!error)
@@ -68,7 +75,7 @@ int attach_map(struct bus *bus, int control_fd, int data_fd, bool control_writab
 
 int attach_map_ext(struct bus *bus, int data_fd)
 {
-    void *ext;
+    void *ext = NULL;
     int error = check(data_fd, DATA_SIZE);
 
     if (!error)

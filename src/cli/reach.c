@@ -3,6 +3,7 @@
  * The dynamic linker loads it. So not into a program without one (static; most of Go), not into one of
  * another architecture, and not into one that gains privileges by being executed, where the linker
  * refuses. Only the file tells; that it may start such a program later cannot be seen from here. */
+/* prefix: child_ */
 #include "cli/child.h"
 
 #include <elf.h>

@@ -1,5 +1,6 @@
 /* daemon/ctlparse.c - the outer form of requests: header, version, operation, size of the payload. What is
  * inside a netlink message is the link server's business. */
+/* prefix: ctl_ */
 #include "daemon/ctlparse.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
  *
  * steps[] is the order in which Linux 6.1 goes through them. A step that is refused ends the request, and what was done before
  * it stays done. */
+/* prefix: linkops_ */
 #include <errno.h>
 #include <string.h>
 #include <linux/if.h>

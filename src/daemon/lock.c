@@ -4,6 +4,7 @@
  * of them dies, however it dies. Both files may be removed while somebody waits for them: whoever gets a
  * lock looks whether the file is still the one of that name, and tries again with the new one if not.
  * Waiting is bounded by an interval timer that interrupts flock(). */
+/* prefix: instance_ */
 #include "daemon/instance.h"
 
 #include <errno.h>

@@ -42,31 +42,35 @@ static void adopt_inherited(void)
     }
 }
 
+/* path = first + second, if it fits. */
+static bool join(char *path, size_t room, const char *first, const char *second)
+{
+    size_t head = strlen(first), tail = strlen(second);
+
+    if (head + tail >= room) return false;
+    memcpy(path, first, head + 1);
+    memcpy(path + head, second, tail + 1);
+    return true;
+}
+
 /* $POCKETCAN_DIR, else $XDG_RUNTIME_DIR/pocketcan, else /tmp/pocketcan-UID. */
 static void name_instance(void)
 {
     const char *dir = getenv("POCKETCAN_DIR"), *runtime = getenv("XDG_RUNTIME_DIR");
-    char path[112], digits[12];
-    unsigned count = 0, at = sizeof("/tmp/pocketcan-") - 1;
+    char path[112], digits[12], *digit = digits + sizeof(digits) - 1;
     uint32_t uid = (uint32_t)sys_call6(SYS_getuid, 0, 0, 0, 0, 0, 0);
 
     if (dir && *dir) {
         process_set_dir(dir);
         return;
     }
-    if (runtime && *runtime && strlen(runtime) < sizeof(path) - sizeof("/pocketcan")) {
-        strcpy(path, runtime);
-        strcat(path, "/pocketcan");
-    } else {
-        strcpy(path, "/tmp/pocketcan-");
-        do
-            digits[count++] = (char)('0' + uid % 10);
-        while (uid /= 10);
-        while (count)
-            path[at++] = digits[--count];
-        path[at] = 0;
-    }
-    process_set_dir(path);
+    *digit = 0;
+    do
+        *--digit = (char)('0' + uid % 10);
+    while (uid /= 10);
+    if (runtime && *runtime ? join(path, sizeof(path), runtime, "/pocketcan")
+                            : join(path, sizeof(path), "/tmp/pocketcan-", digit))
+        process_set_dir(path);
 }
 
 __attribute__((constructor)) static void start(void)

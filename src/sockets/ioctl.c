@@ -2,6 +2,7 @@
  *
  * The interface requests are a table. Getters read the interface table; setters go to the daemon, which is the only one to
  * write it. */
+/* prefix: ioctl_ raw_ */
 #include "sockets/ioctl.h"
 #include "base/sys.h"
 #include "bus/links.h"
@@ -99,8 +100,8 @@ static int ethtool_drvinfo(struct ifcall *call, void *user)
     struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
     uint32_t kind = link_state_kind(call->link.state);
 
-    strcpy(info.driver, kind == LINK_KIND_VXCAN ? "vxcan" : "vcan");
-    strcpy(info.version, "6.1.0");
+    memcpy(info.driver, kind == LINK_KIND_VXCAN ? "vxcan" : "vcan\0", sizeof("vxcan"));
+    memcpy(info.version, "6.1.0", sizeof("6.1.0"));
     return usermem_write(user, &info, sizeof(info));
 }
 

@@ -6,6 +6,7 @@
  * slot's mark; nlrecv.c puts the answer in its place. Dumps pass unchanged and are remembered.
  *
  * Limits: sends of more than SEND_MAX bytes pass untouched; NLFDS sockets have state at a time, others work without us. */
+/* prefix: nlfd_ nl_ */
 #include "sockets/nlfd.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* sockets/nlours.c - which netlink messages are about our interfaces; see nlfd.h. Only looks, never changes.
  *
  * Requests come from the program unchecked: every length is, before anything is read. */
+/* prefix: nlfd_ nl_ */
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <string.h>

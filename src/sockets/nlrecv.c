@@ -6,6 +6,7 @@
  *
  * A dump's NLMSG_DONE lets ours in before it. What does not fit into one read makes the socket readable once more: we hold
  * NLMSG_DONE back and send ourselves another NLMSG_NOOP, as often as it takes. */
+/* prefix: nlfd_ nl_ */
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stddef.h>

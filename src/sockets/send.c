@@ -187,7 +187,7 @@ ssize_t raw_write(const struct bus *bus, uint32_t number, int fd, const void *us
 /* The interface that an explicit address names. */
 static int read_address(const struct raw_send *message, uint32_t *ifindex)
 {
-    struct sockaddr_can address;
+    struct sockaddr_can address = { 0 };
 
     if (message->name_size > sizeof(struct sockaddr_storage)) return -EINVAL;
     if (usermem_read(&address, message->name,
