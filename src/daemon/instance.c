@@ -21,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <linux/magic.h>
 #include <unistd.h>
 #include "bus/layout.h"
 #include "config.h"
@@ -140,10 +142,20 @@ int instance_enter(struct instance *instance, bool make)
     return 0;
 }
 
+/* /dev/shm where it is what it is meant to be: making a socket's name in memory takes a tenth of the time it takes on a disk. */
+static const char *shm_dir(void)
+{
+    struct statfs fs;
+
+    return statfs("/dev/shm", &fs) == 0 && fs.f_type == TMPFS_MAGIC && access("/dev/shm", W_OK) == 0
+               ? "/dev/shm"
+               : NULL;
+}
+
 int instance_make_private(struct instance *instance)
 {
     static const char suffix[] = "/pocketcan-XXXXXX";
-    const char *dirs[] = { runtime_dir(sizeof(suffix)), getenv("TMPDIR"), "/tmp" };
+    const char *dirs[] = { runtime_dir(sizeof(suffix)), getenv("TMPDIR"), shm_dir(), "/tmp" };
     int error = ENOENT;
 
     for (unsigned i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
@@ -155,10 +167,11 @@ int instance_make_private(struct instance *instance)
         }
         error = errno;
     }
-    return instance_fail(instance, -error,
-                         "cannot make a private instance below $XDG_RUNTIME_DIR, $TMPDIR or /tmp: %s: "
-                         "set TMPDIR to a directory you can write to",
-                         strerror(error));
+    return instance_fail(
+        instance, -error,
+        "cannot make a private instance below $XDG_RUNTIME_DIR, $TMPDIR, /dev/shm or /tmp: %s: "
+        "set TMPDIR to a directory you can write to",
+        strerror(error));
 }
 
 /* ---- what lies in it
