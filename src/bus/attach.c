@@ -38,22 +38,22 @@ static int map(int fd, size_t size, off_t offset, int protection, void **out)
     return 0;
 }
 
-/* A memfd of this size whose size cannot change? A memory of another size belongs to another version. */
-static int check(int fd, uint64_t size)
+/* A memfd of this size, with these seals? A memory of another size belongs to another version. */
+static int check(int fd, uint64_t size, long needed)
 {
     long seals = sys_call(SYS_fcntl, fd, F_GET_SEALS, 0);
     long end = sys_call(SYS_lseek, fd, 0, SEEK_END);
 
-    if (seals < 0 || (seals & SIZE_SEALS) != SIZE_SEALS || end < 0) return -EBADF;
+    if (seals < 0 || (seals & needed) != needed || end < 0) return -EBADF;
     return (uint64_t)end == size ? 0 : -EPROTO;
 }
 
 int attach_map(struct bus *bus, int control_fd, int data_fd, bool control_writable)
 {
-    int error = check(control_fd, sizeof(struct control));
+    int error = check(control_fd, sizeof(struct control), SIZE_SEALS | F_SEAL_FUTURE_WRITE);
     void *control = NULL, *data = NULL;
 
-    if (!error) error = check(data_fd, DATA_SIZE);
+    if (!error) error = check(data_fd, DATA_SIZE, SIZE_SEALS);
     if (!error)
         error = map(control_fd, sizeof(struct control), 0, PROT_READ | (control_writable ? PROT_WRITE : 0),
                     &control);
@@ -76,7 +76,7 @@ int attach_map(struct bus *bus, int control_fd, int data_fd, bool control_writab
 int attach_map_ext(struct bus *bus, int data_fd)
 {
     void *ext = NULL;
-    int error = check(data_fd, DATA_SIZE);
+    int error = check(data_fd, DATA_SIZE, SIZE_SEALS);
 
     if (!error)
         error = map(data_fd, sizeof(struct data_ext), (off_t)DATA_EXT_OFFSET, PROT_READ | PROT_WRITE, &ext);

@@ -11,8 +11,8 @@
 
 /* prefix: door_ fork __fork */
 
-#define INHERITED_MAX 1024 /* descriptors looked at after exec */
-#define POLL_AT_ONCE  256
+#define POLL_AT_ONCE 256
+#define POLLED_MAX   1024
 
 int door_wait(int fd)
 {
@@ -24,22 +24,51 @@ int door_wait(int fd)
     return result;
 }
 
-/* Open descriptors are found with one poll per 256: POLLNVAL says which are not. */
-static void adopt_inherited(void)
+/* Without /proc: descriptors are found with one poll per 256, POLLNVAL says which are not open. */
+static void adopt_polled(void)
 {
     struct pollfd fds[POLL_AT_ONCE];
 
-    for (int first = 0; first < INHERITED_MAX; first += POLL_AT_ONCE) {
+    for (int first = 0; first < POLLED_MAX; first += POLL_AT_ONCE) {
         struct timespec now = { 0, 0 };
         for (int i = 0; i < POLL_AT_ONCE; i++)
             fds[i] = (struct pollfd){ .fd = first + i };
-        if (sys_call(SYS_ppoll, fds, POLL_AT_ONCE, &now, NULL, 0) <
-            0) /* more than RLIMIT_NOFILE: ask one by one */
-            for (int i = 0; i < POLL_AT_ONCE; i++)
-                fds[i].revents = sys_call(SYS_fcntl, first + i, F_GETFD, 0) < 0 ? POLLNVAL : 0;
+        if (sys_call(SYS_ppoll, fds, POLL_AT_ONCE, &now, NULL, 0) < 0) return; /* more than RLIMIT_NOFILE */
         for (int i = 0; i < POLL_AT_ONCE; i++)
             if (!(fds[i].revents & POLLNVAL)) fds_adopt(first + i);
     }
+}
+
+/* A name in /proc/self/fd. -1 for "." and "..". */
+static int number_of(const char *name)
+{
+    int number = 0;
+
+    for (; *name; name++) {
+        if (*name < '0' || *name > '9') return -1;
+        number = number * 10 + (*name - '0');
+    }
+    return number;
+}
+
+/* What exec left open. */
+static void adopt_inherited(void)
+{
+    _Alignas(8) char entries[2048]; /* struct linux_dirent64: 8 inode, 8 offset, 2 length, 1 type, name */
+    long dir = sys_call(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), size;
+    uint16_t length;
+
+    if (dir < 0) {
+        adopt_polled();
+        return;
+    }
+    while ((size = sys_call(SYS_getdents64, dir, entries, sizeof(entries))) > 0)
+        for (const char *at = entries; at < entries + size; at += length) {
+            memcpy(&length, at + 16, sizeof(length));
+            int fd = number_of(at + 19);
+            if (fd >= 0 && fd != dir) fds_adopt(fd);
+        }
+    sys_call(SYS_close, dir);
 }
 
 /* path = first + second, if it fits. */
@@ -58,10 +87,10 @@ static void name_instance(void)
 {
     const char *dir = getenv("POCKETCAN_DIR"), *runtime = getenv("XDG_RUNTIME_DIR");
     char path[112], digits[12], *digit = digits + sizeof(digits) - 1;
-    uint32_t uid = (uint32_t)sys_call6(SYS_getuid, 0, 0, 0, 0, 0, 0);
+    uint32_t uid = (uint32_t)sys_call6(SYS_geteuid, 0, 0, 0, 0, 0, 0);
 
     if (dir && *dir) {
-        process_set_dir(dir);
+        process_set_dir(dir, true);
         return;
     }
     *digit = 0;
@@ -70,7 +99,7 @@ static void name_instance(void)
     while (uid /= 10);
     if (runtime && *runtime ? join(path, sizeof(path), runtime, "/pocketcan")
                             : join(path, sizeof(path), "/tmp/pocketcan-", digit))
-        process_set_dir(path);
+        process_set_dir(path, false);
 }
 
 __attribute__((constructor)) static void start(void)

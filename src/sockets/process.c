@@ -8,6 +8,7 @@
 #include "sockets/ctl.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/stat.h>
 #include <string.h>
 
 enum { NONE, ATTACHING, READY };
@@ -15,11 +16,12 @@ enum { NONE, ATTACHING, READY };
 #define DIR_SIZE 90
 
 static char instance_dir[DIR_SIZE];
+static bool dir_chosen;
 static struct bus instance;
 static atomic_u32 state;
 static _Atomic int last_error = -ENOENT;
 
-void process_set_dir(const char *dir)
+void process_set_dir(const char *dir, bool chosen)
 {
     size_t size = dir ? strlen(dir) : 0;
 
@@ -30,6 +32,20 @@ void process_set_dir(const char *dir)
     instance_dir[size] = 0;
     instance.dir = instance_dir;
     instance.dir_size = size;
+    dir_chosen = chosen;
+}
+
+/* A directory that somebody else laid where ours would be leads to memory that he shares. */
+static int check_dir(void)
+{
+    struct statx about;
+    uint32_t uid = (uint32_t)sys_call6(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+    long error =
+        sys_call(SYS_statx, AT_FDCWD, instance.dir, AT_SYMLINK_NOFOLLOW, STATX_UID | STATX_MODE, &about);
+
+    if (error) return (int)error;
+    if (about.stx_uid != uid && !(uid == 0 && dir_chosen)) return -EPERM;
+    return about.stx_mode & 022 ? -EPERM : 0;
 }
 
 static int hello(int fds[2])
@@ -55,6 +71,8 @@ static int attach(void)
     int fds[2], error;
 
     if (!instance.dir) return -ENOENT;
+    error = check_dir();
+    if (error) return error;
     error = hello(fds);
     if (!error) error = attach_map(&instance, fds[0], fds[1], false);
     close_both(fds);

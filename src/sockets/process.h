@@ -4,8 +4,9 @@
 
 #include "bus/bus.h"
 
-/* Names the instance directory, once, at start: $POCKETCAN_DIR or the default. NULL or too long: none. */
-void process_set_dir(const char *dir);
+/* Names the instance directory, once, at start: $POCKETCAN_DIR or the default. NULL or too long: none. It has to belong to us;
+ * `chosen`, by the user that is, lets root use the instance of another user. */
+void process_set_dir(const char *dir, bool chosen);
 
 /* The instance, attached when first asked for; NULL when there is none (not running, another version, not ours). */
 const struct bus *process_bus(void);

@@ -151,12 +151,14 @@ static int bind_to_link(const struct bus *bus, uint32_t number, int fd, uint32_t
 {
     struct bus_slot *slot = &bus->data->slot[number];
     uint32_t index = links_find(bus->control, ifindex);
+    uint64_t state;
 
     if (index >= LINKS_MAX) return -ENODEV;
     slot_bind(bus, number, index, ifindex);
-    if (load_acquire(&bus->control->links[index].ifindex) != ifindex) /* it went while we bound */
-        slot_link_down(bus, index, ifindex, true, fd);
-    else if (!(load_acquire(&bus->control->links[index].state) & LINK_UP)) {
+    state = load_acquire(&bus->control->links[index].state);
+    if (!(state & LINK_PRESENT) || load_acquire(&bus->control->links[index].ifindex) != ifindex) {
+        slot_link_down(bus, index, ifindex, true, fd); /* it went while we bound */
+    } else if (!(state & LINK_UP)) {
         store_seq(&slot->error, ENETDOWN);
         wake_notify(bus, number, fd, NULL);
     }
