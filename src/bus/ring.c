@@ -87,9 +87,10 @@ static bool publish(struct ring_record *record, uint64_t ticket, uint32_t owner)
     if (likely(
             cas64(&record->word, word_make(ticket, owner, RING_BUSY), word_make(ticket, owner, RING_READY))))
         return true;
-    word = load_acquire(&record->word);
-    if (word_state(word) == RING_QUARANTINED && word_owner(word) == owner)
-        cas64(&record->word, word, word_make(word_ticket(word, ticket) + RING_SLOTS, 0, RING_FREE));
+    do { /* consumers may lift it meanwhile */
+        word = load_acquire(&record->word);
+        if (word_state(word) != RING_QUARANTINED || word_owner(word) != owner) return false;
+    } while (!cas64(&record->word, word, word_make(word_ticket(word, ticket) + RING_SLOTS, 0, RING_FREE)));
     return false;
 }
 
@@ -133,6 +134,39 @@ static bool has_room(struct ring *ring, uint32_t slot, uint64_t head, uint32_t l
     return head - tail < limit || (head - tail < TAIL_LAG_MAX && is_passed(ring, head - limit));
 }
 
+/* ---- writers that do not finish ---- */
+
+static bool owner_alive(const struct bus *bus, uint32_t owner)
+{
+    if (owner >= SOCKETS_MAX) return owner == RING_OWNER_DAEMON;
+    return wake_probe(bus, owner, load_acquire(&bus->data->slot[owner].gen)) != WAKE_DEAD;
+}
+
+/* The writer of ticket `tail` has claimed it and not finished, and others wait. Gives it a little time, then gets it out of the way. */
+static void pass_busy(const struct bus *bus, struct ring_record *record, uint64_t tail, uint64_t word)
+{
+    for (unsigned i = 0; i < BUSY_SPINS; i++) {
+        if (load_acquire(&record->word) != word) return;
+        cpu_relax();
+    }
+    if (owner_alive(bus, word_owner(word)))
+        cas64(&record->word, word, word_make(tail, word_owner(word), RING_QUARANTINED));
+    else
+        cas64(&record->word, word, word_make(tail + RING_SLOTS, 0, RING_FREE));
+}
+
+/* The ring is full. Has its oldest record a writer that does not finish? No reader would care if there is nothing behind it. */
+static bool unblock(const struct bus *bus, struct ring *ring, uint64_t oldest)
+{
+    struct ring_record *record = &ring->record[oldest % RING_SLOTS];
+    uint64_t word = load_acquire(&record->word);
+
+    if (likely(word_state(word) != RING_BUSY || word_ticket(word, oldest) != oldest)) return false;
+    if (oldest != position(&ring->tail)) return false; /* readers come to it */
+    pass_busy(bus, record, oldest, word);
+    return true;
+}
+
 int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *frame,
               const struct ring_meta *meta)
 {
@@ -142,7 +176,7 @@ int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *fram
     for (unsigned tries = 0; tries < TRIES; tries++) {
         uint64_t head = position(&ring->head);
         if (unlikely(!has_room(ring, slot, head, meta->limit))) {
-            if (head != position(&ring->head)) continue; /* head was old */
+            if (head != position(&ring->head) || unblock(bus, ring, head - meta->limit)) continue;
             break;
         }
         if (!claim(ring, head, frame->owner)) continue;
@@ -179,26 +213,6 @@ static bool read_record(const struct bus *bus, uint32_t slot, uint64_t ticket, s
     out->drops = load_relaxed(&record->drops);
     out->mark = load_relaxed(&record->mark);
     return true;
-}
-
-static bool owner_alive(const struct bus *bus, uint32_t owner)
-{
-    if (owner >= SOCKETS_MAX) return owner == RING_OWNER_DAEMON;
-    return wake_probe(bus, owner, load_acquire(&bus->data->slot[owner].gen)) != WAKE_DEAD;
-}
-
-/* The writer of ticket `tail` has claimed it and not finished, and there is more behind it. Waits a little, then
- * gets it out of the way. */
-static void pass_busy(const struct bus *bus, struct ring_record *record, uint64_t tail, uint64_t word)
-{
-    for (unsigned i = 0; i < BUSY_SPINS; i++) {
-        if (load_acquire(&record->word) != word) return;
-        cpu_relax();
-    }
-    if (owner_alive(bus, word_owner(word)))
-        cas64(&record->word, word, word_make(tail, word_owner(word), RING_QUARANTINED));
-    else
-        cas64(&record->word, word, word_make(tail + RING_SLOTS, 0, RING_FREE));
 }
 
 /* Steps over a quarantined record, or takes it back when its writer is dead. */
@@ -244,7 +258,7 @@ static bool find_ready(const struct bus *bus, struct ring *ring, uint64_t *tail,
             if (unlikely(head < t)) cas64(&ring->head, head, t); /* only scribbling leads here */
             return false;
         }
-        if (unlikely(head - t > RING_SLOTS) && load_acquire(&record->word) == w)
+        if (unlikely(head - t > RING_SLOTS) && state != RING_QUARANTINED && load_acquire(&record->word) == w)
             cas64(&ring->head, head, t); /* and here */
         if (state == RING_BUSY && ticket == t)
             pass_busy(bus, record, t, w);

@@ -216,6 +216,17 @@ static void ring_passes_a_dead_writer(void **state)
     assert_whole();
 }
 
+/* Nothing fits behind it, so no reader would look. */
+static void ring_of_one_is_not_blocked_by_a_dead_writer(void **state)
+{
+    (void)state;
+    claim(dead.slot);
+    assert_int_equal(push_sized(5, 16, 1, writer.slot), 0);
+    assert_pops(5);
+    assert_empty();
+    assert_whole();
+}
+
 /* Whoever claims and dies before it moved the head. */
 static void ring_helps_a_dead_writer_with_the_head(void **state)
 {
@@ -328,6 +339,7 @@ int main(void)
         TEST(ring_without_the_extension_refuses_large_frames),
         TEST(ring_waits_for_a_writer_with_nothing_behind_it),
         TEST(ring_passes_a_dead_writer),
+        TEST(ring_of_one_is_not_blocked_by_a_dead_writer),
         TEST(ring_helps_a_dead_writer_with_the_head),
         TEST(ring_goes_around_a_stopped_writer),
         TEST(ring_finds_a_tail_that_was_set_back),
