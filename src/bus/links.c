@@ -107,3 +107,13 @@ int links_by_ifindex(const struct control *control, uint32_t ifindex, struct lin
     uint32_t index = links_find(control, ifindex);
     return index == LINKS_MAX ? -ENODEV : links_get(control, index, out);
 }
+
+const char *links_kind_name(uint32_t kind)
+{
+    switch (kind) {
+    case LINK_KIND_VCAN: return "vcan";
+    case LINK_KIND_VXCAN: return "vxcan";
+    case LINK_KIND_CAN: return "can";
+    default: return "";
+    }
+}

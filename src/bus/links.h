@@ -22,6 +22,9 @@ uint32_t links_find(const struct control *control, uint32_t ifindex);
 /* Copies entry `index`. Returns 0, or -ENODEV when it is free. */
 int links_get(const struct control *control, uint32_t index, struct link_view *out);
 
+/* "vcan", "vxcan", "can", as rtnetlink calls them (IFLA_INFO_KIND); "" for anything else. */
+const char *links_kind_name(uint32_t kind);
+
 /* Looks up a name or alternative name; `name` need not be terminated but has `size` bytes at most; what follows a ':' is
  * ignored as the kernel's ioctls do. Returns 0 or -ENODEV. */
 int links_by_name(const struct control *control, const char *name, size_t size, struct link_view *out);

@@ -10,9 +10,7 @@
 #include <string.h>
 #include "cli/child.h"
 #include "cli/environment.h"
-
-static const char *const modules[] = { "can",       "can_raw", "can_bcm", "can_gw", "can_isotp",
-                                       "can_j1939", "can_dev", "vcan",    "vxcan",  "slcan" };
+#include "daemon/instance.h"
 
 /* modprobe's options as kmod has them; only what they take matters here. */
 static const char letters[] = "+:ariRDcnvsqVfC:d:S:h";
@@ -54,8 +52,8 @@ static bool is_can_module(const char *name)
     if (size >= sizeof(plain)) return false;
     for (size_t i = 0; i <= size; i++)
         plain[i] = name[i] == '-' ? '_' : name[i];
-    for (unsigned i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
-        if (!strcmp(plain, modules[i])) return true;
+    for (unsigned i = 0; instance_modules[i]; i++)
+        if (!strcmp(plain, instance_modules[i])) return true;
     return false;
 }
 

@@ -26,15 +26,6 @@
 /* ---- interfaces
  * ----------------------------------------------------------------------------------------------- */
 
-static const char *kind_name(uint64_t state)
-{
-    static const char *const names[] = {
-        [LINK_KIND_VCAN] = "vcan", [LINK_KIND_VXCAN] = "vxcan", [LINK_KIND_CAN] = "can"
-    };
-    uint32_t kind = link_state_kind(state);
-    return kind < sizeof(names) / sizeof(names[0]) && names[kind] ? names[kind] : "unknown";
-}
-
 static void add_counters(json_t *link, const struct data *data, uint32_t index)
 {
     struct link_counts sum = counters_sum(data, index);
@@ -66,7 +57,7 @@ static json_t *collect_links(const struct bus *bus)
         json_t *link = json_object();
         json_object_set_new(link, "name", text_or_null(view.name));
         json_object_set_new(link, "ifindex", json_integer(view.ifindex));
-        json_object_set_new(link, "kind", json_string(kind_name(view.state)));
+        json_object_set_new(link, "kind", json_string(links_kind_name(link_state_kind(view.state))));
         json_object_set_new(link, "mtu", json_integer(view.mtu));
         json_object_set_new(link, "up", json_boolean(view.flags & IFF_UP));
         if (view.peer_ifindex && links_by_ifindex(bus->control, (uint32_t)view.peer_ifindex, &peer) == 0)

@@ -213,18 +213,19 @@ int instance_check_version(struct instance *instance)
         instance->dir, have, want);
 }
 
-static const char modprobe_conf[] =
-    "# Inside a pocketcan instance the CAN modules are always there. See pocketcan(1).\n"
-    "install can /bin/true\nremove can /bin/true\n"
-    "install can_raw /bin/true\nremove can_raw /bin/true\n"
-    "install can_bcm /bin/true\nremove can_bcm /bin/true\n"
-    "install can_gw /bin/true\nremove can_gw /bin/true\n"
-    "install can_isotp /bin/true\nremove can_isotp /bin/true\n"
-    "install can_j1939 /bin/true\nremove can_j1939 /bin/true\n"
-    "install can_dev /bin/true\nremove can_dev /bin/true\n"
-    "install vcan /bin/true\nremove vcan /bin/true\n"
-    "install vxcan /bin/true\nremove vxcan /bin/true\n"
-    "install slcan /bin/true\nremove slcan /bin/true\n";
+const char *const instance_modules[] = { "can",     "can_raw", "can_bcm", "can_gw", "can_isotp", "can_j1939",
+                                         "can_dev", "vcan",    "vxcan",   "slcan",  NULL };
+
+/* modprobe.conf: what kmod's modprobe is told by MODPROBE_OPTIONS. */
+static void modprobe_conf(char *text, size_t room)
+{
+    int used = snprintf(
+        text, room, "# Inside a pocketcan instance the CAN modules are always there. See pocketcan(1).\n");
+
+    for (unsigned i = 0; instance_modules[i]; i++)
+        used += snprintf(text + used, room - (size_t)used, "install %s /bin/true\nremove %s /bin/true\n",
+                         instance_modules[i], instance_modules[i]);
+}
 
 static int open_dir(const char *dir)
 {
@@ -260,14 +261,15 @@ static void remove_files(int dir_fd)
 
 int instance_fill(struct instance *instance)
 {
-    char version[128];
+    char version[128], conf[1024];
     int dir_fd = open_dir(instance->dir), error = 0;
 
     if (dir_fd < 0) return instance_fail(instance, dir_fd, "%s: %s", instance->dir, strerror(-dir_fd));
     remove_files(dir_fd);
     version_text(version, sizeof(version));
+    modprobe_conf(conf, sizeof(conf));
     if (mkdirat(dir_fd, "s", 0700) < 0) error = -errno;
-    if (!error) error = write_file(dir_fd, "modprobe.conf", modprobe_conf);
+    if (!error) error = write_file(dir_fd, "modprobe.conf", conf);
     if (!error) error = write_file(dir_fd, "version", version);
     close(dir_fd);
     return error ? instance_fail(instance, error,

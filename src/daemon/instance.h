@@ -60,4 +60,7 @@ void instance_remove(const struct instance *instance);
 int instance_lock_daemon(const struct instance *instance, int wait_ms, bool create);
 int instance_lock_start(const struct instance *instance, int wait_ms);
 
+/* Kernel modules that are always there inside an instance, with underscores; ends with NULL. */
+extern const char *const instance_modules[];
+
 #endif

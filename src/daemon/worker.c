@@ -30,8 +30,8 @@ struct worker {
     struct linkserver links;
     struct ctlserver ctl;
     struct loop_source timer;
-    unsigned tick_s;             /* seconds until the next tick; 0: none set */
-    uint32_t stale[SOCKETS_MAX]; /* slot_sweep()'s memory */
+    unsigned tick_s;               /* seconds until the next tick; 0: none set */
+    uint32_t stale[SOCKETS_MAX];   /* slot_sweep()'s memory */
     uint64_t waiting[SOCKETS_MAX]; /* slot_nudge()'s memory */
 };
 

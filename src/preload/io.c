@@ -133,16 +133,24 @@ static ssize_t our_recvmsg(int fd, uint32_t entry, struct msghdr *user, int flag
     return error ? error : receive_into(fd, entry, user, &msg, iov, flags);
 }
 
-static ssize_t our_readv(int fd, uint32_t entry, const struct iovec *user, int count, int flags)
+/* Is there any byte in readv()'s and writev()'s array? 0 or 1, or -errno. */
+static int has_bytes(const struct iovec *user, int count)
 {
-    struct msghdr msg = { .msg_iov = (struct iovec *)user, .msg_iovlen = (size_t)count };
     size_t size = 0;
 
     if (count < 0 || count > IOV_MOST) return -EINVAL;
     if (!usermem_ok(user, (size_t)count * sizeof(*user), USERMEM_READ)) return -EFAULT;
     for (int i = 0; i < count; i++)
         size |= user[i].iov_len;
-    return size ? our_recvmsg(fd, entry, &msg, flags) : 0;
+    return size != 0;
+}
+
+static ssize_t our_readv(int fd, uint32_t entry, const struct iovec *user, int count, int flags)
+{
+    struct msghdr msg = { .msg_iov = (struct iovec *)user, .msg_iovlen = (size_t)count };
+    int bytes = has_bytes(user, count);
+
+    return bytes > 0 ? our_recvmsg(fd, entry, &msg, flags) : bytes;
 }
 
 EXPORT ssize_t read(int fd, void *buf, size_t size)
@@ -327,14 +335,9 @@ static ssize_t our_sendmsg(int fd, uint32_t entry, const struct msghdr *user, in
 static ssize_t our_writev(int fd, uint32_t entry, const struct iovec *user, int count)
 {
     struct msghdr msg = { .msg_iov = (struct iovec *)user, .msg_iovlen = (size_t)count };
+    int bytes = has_bytes(user, count);
 
-    size_t size = 0;
-
-    if (count < 0 || count > IOV_MOST) return -EINVAL;
-    if (!usermem_ok(user, (size_t)count * sizeof(*user), USERMEM_READ)) return -EFAULT;
-    for (int i = 0; i < count; i++)
-        size |= user[i].iov_len;
-    return size || !is_raw(entry) ? our_sendmsg(fd, entry, &msg, 0) : 0;
+    return bytes > 0 || (bytes == 0 && !is_raw(entry)) ? our_sendmsg(fd, entry, &msg, 0) : bytes;
 }
 
 EXPORT ssize_t write(int fd, const void *buf, size_t size)

@@ -98,9 +98,9 @@ static int set_by_daemon(struct ifcall *call)
 static int ethtool_drvinfo(struct ifcall *call, void *user)
 {
     struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
-    uint32_t kind = link_state_kind(call->link.state);
+    const char *kind = links_kind_name(link_state_kind(call->link.state));
 
-    memcpy(info.driver, kind == LINK_KIND_VXCAN ? "vxcan" : "vcan\0", sizeof("vxcan"));
+    memcpy(info.driver, kind, strlen(kind)); /* the rest is zero */
     memcpy(info.version, "6.1.0", sizeof("6.1.0"));
     return usermem_write(user, &info, sizeof(info));
 }

@@ -57,14 +57,13 @@ static bool names_ours(const struct bus *bus, const struct nlattr *attr)
 
 static bool kind_is_ours(const struct nlattr *linkinfo)
 {
-    static const char kinds[][KIND_MAX] = { "vcan", "vxcan", "can" };
     char kind[KIND_MAX] = { 0 };
     const struct nlattr *attr =
         linkinfo ? find_attr(attr_data(linkinfo), attr_size(linkinfo), IFLA_INFO_KIND) : NULL;
     if (!attr || attr_size(attr) > sizeof kind) return false;
     memcpy(kind, attr_data(attr), attr_size(attr));
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (memcmp(kind, kinds[i], strlen(kinds[i]) + 1) == 0) return true;
+    for (uint32_t i = LINK_KIND_VCAN; i <= LINK_KIND_CAN; i++)
+        if (memcmp(kind, links_kind_name(i), strlen(links_kind_name(i)) + 1) == 0) return true;
     return false;
 }
 

@@ -19,13 +19,11 @@ static int replay_file(const char *dir, const char *name)
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", dir, name);
     FILE *file = fopen(path, "rb");
-    if (!file)
-        return -1;
+    if (!file) return -1;
     size_t size = fread(buffer, 1, sizeof buffer, file);
     fclose(file);
     uint8_t *exact = malloc(size ? size : 1);
-    if (!exact)
-        return -1;
+    if (!exact) return -1;
     memcpy(exact, buffer, size);
     LLVMFuzzerTestOneInput(exact, size);
     free(exact);
@@ -50,8 +48,7 @@ int main(int argc, char **argv)
         }
         free(entries[i]);
     }
-    if (count >= 0)
-        free(entries);
+    if (count >= 0) free(entries);
     printf("1..%d\n", tests);
     return failures > 0 || tests == 0;
 }
