@@ -6,13 +6,18 @@
  * random moments. Exits with 0 when the two had no trouble; else says what it was. */
 #include "stress/client.h"
 
-#define VICTIMS 6
-#define PAIR_ID 0x700u
-#define LATE_S  5
+#define VICTIMS   6
+#define PAIR_ID   0x700u
+#define LATE_S    5
+#define AHEAD_MAX 200
 
 static const char *interface;
 static unsigned seed;
-static volatile int *stop_sending;
+static struct shared {
+    volatile int stop; /* the sender sends its last frame */
+    volatile uint64_t
+        received; /* how far the receiver is: nobody is to lose frames because the machine is busy */
+} * shared;
 
 /* ---- the two ---- */
 
@@ -22,7 +27,9 @@ static void sender(void)
     uint64_t number = 0;
 
     MUST(fd >= 0);
-    while (!*stop_sending) {
+    while (!shared->stop) {
+        while (number - shared->received > AHEAD_MAX && !shared->stop)
+            usleep(100);
         MUST(client_send(fd, PAIR_ID, ++number));
         if (number % 16 == 0) usleep(500);
     }
@@ -49,7 +56,7 @@ static void receiver(int ready)
             fflush(stdout);
             _exit(1);
         }
-        last = number;
+        last = shared->received = number;
     }
     printf("# %llu frames\n", (unsigned long long)last);
     fflush(stdout);
@@ -167,7 +174,7 @@ int main(int argc, char *argv[])
     interface = argv[1];
     seed = (unsigned)atoi(argv[3]);
     srand(seed);
-    stop_sending = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     fflush(stdout);
     pair[0] = fork();
     if (pair[0] == 0) receiver(pipe_fds[1]);
@@ -175,7 +182,7 @@ int main(int argc, char *argv[])
     pair[1] = fork();
     if (pair[1] == 0) sender();
     trouble(atof(argv[2]), argv[4]);
-    *stop_sending = 1;
+    shared->stop = 1;
     for (unsigned i = 0; i < 2; i++)
         MUST(waitpid(pair[i], &status[i], 0) == pair[i]);
     printf("# %u times %s; seed %u; receiver %#x, sender %#x\n", strikes, argv[4], seed, (unsigned)status[0],
