@@ -8,6 +8,7 @@
 """
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,12 @@ import traceback
 from pathlib import Path
 
 DEADLINE_S = 30 * float(os.environ.get("TEST_TIMEOUT_SCALE", "1"))  # for what takes milliseconds
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the runner ignores it, and what is ignored is inherited
+
+
+def late(*_):
+    raise TimeoutError("the test is not done in time")
 
 
 class Tap:
@@ -46,6 +53,18 @@ class Tap:
 
     def skip(self, name, reason):
         self.result(True, name, f" # SKIP {reason}")
+
+    def check(self, name, function):
+        """One test: it passes when function() raises nothing, and in time."""
+        signal.signal(signal.SIGALRM, late)
+        signal.alarm(int(DEADLINE_S * 4 / 3))
+        try:
+            function()
+        except Exception:
+            self.ok(name, False, traceback.format_exc())
+        else:
+            self.ok(name, True)
+        signal.alarm(0)
 
     def group(self, function):
         """Calls function(tap); an exception in it is one failure and does not keep the rest of the file from running."""
