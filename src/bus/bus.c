@@ -129,6 +129,7 @@ static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
     if (!copies) return;
     if ((flags & RX_TIME) && !d->meta.time_ns) d->meta.time_ns = now_ns();
     d->meta.limit = depth_limit(slot, frame->size);
+    d->meta.gen = flags >> RX_GEN_SHIFT;
     if (unlikely(flags & RX_BPF)) {
         trimmed = *frame;
         trimmed.size = program_run(d->bus, number, frame, d->meta.ifindex);

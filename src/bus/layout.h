@@ -128,7 +128,8 @@ struct ring_record {
     atomic_u32 ifindex; /* receiving interface */
     atomic_u32 origin;  /* sending socket: slot, or SOCKET_NONE */
     atomic_u32 origin_gen;
-    atomic_u32 size;  /* bits 0-15 bytes of the frame, 16-23 RECORD_* flags */
+    atomic_u32
+        size; /* bits 0-15 bytes of the frame, 16-23 RECORD_* flags, 24-31 of the receiver's generation */
     atomic_u32 drops; /* receiver's drop count when this was queued (SO_RXQ_OVFL) */
     atomic_u32 mark;  /* SO_MARK of the sender */
     atomic_u64 data[RING_DATA_SIZE / 8];

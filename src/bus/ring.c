@@ -74,7 +74,7 @@ static void write_record(const struct bus *bus, uint32_t slot, uint64_t ticket, 
     store_relaxed(&record->ifindex, meta->ifindex);
     store_relaxed(&record->origin, frame->origin);
     store_relaxed(&record->origin_gen, frame->origin_gen);
-    store_relaxed(&record->size, frame->size | meta->record_flags << 16);
+    store_relaxed(&record->size, frame->size | meta->record_flags << 16 | meta->gen << 24);
     store_relaxed(&record->drops, load_relaxed(&ring->drops));
     store_relaxed(&record->mark, frame->mark);
 }
@@ -136,10 +136,12 @@ static bool has_room(struct ring *ring, uint32_t slot, uint64_t head, uint32_t l
 
 /* ---- writers that do not finish ---- */
 
+/* Does the socket still exist in whose name a record was claimed? A slot that is not open was found dead already. */
 static bool owner_alive(const struct bus *bus, uint32_t owner)
 {
     if (owner >= SOCKETS_MAX) return owner == RING_OWNER_DAEMON;
-    return wake_probe(bus, owner, load_acquire(&bus->data->slot[owner].gen)) != WAKE_DEAD;
+    return (load_acquire(&bus->data->life[owner]) & 3) == SLOT_OPEN &&
+           wake_probe(bus, owner, load_acquire(&bus->data->slot[owner].gen)) != WAKE_DEAD;
 }
 
 /* The writer of ticket `tail` has claimed it and not finished, and others wait. Gives it a little time, then gets it out of the way. */
@@ -189,12 +191,15 @@ int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *fram
 
 /* ---- consumer ---- */
 
+/* False: nobody here can read it. Either it needs the extension area, or it was meant for the slot's last owner: its sender was
+ * stopped on the way. */
 static bool read_record(const struct bus *bus, uint32_t slot, uint64_t ticket, struct ring_item *out)
 {
     struct ring_record *record = &ring_of(bus, slot)->record[ticket % RING_SLOTS];
     const atomic_u64 *from = record->data;
     uint32_t size = load_relaxed(&record->size);
 
+    if (unlikely((size >> 24 ^ load_relaxed(&bus->data->slot[slot].gen)) & 0xff)) return false;
     out->record_flags = size >> 16 & 0xff;
     out->size = size & 0xffff;
     if (unlikely(out->size > RING_DATA_SIZE)) {

@@ -11,7 +11,8 @@ struct ring_meta {
     uint64_t time_ns;
     uint32_t ifindex;
     uint32_t record_flags; /* RECORD_* */
-    uint32_t limit;        /* records that may be queued: 1..RING_SLOTS */
+    uint32_t gen;   /* of the receiver, or its low bits: a later owner of its slot does not get the frame */
+    uint32_t limit; /* records that may be queued: 1..RING_SLOTS */
 };
 
 /* A record taken from the ring: a private copy, clamped. */

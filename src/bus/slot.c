@@ -332,6 +332,19 @@ static void raise_high(struct data *data, uint32_t high)
         seen = load_acquire(&data->slots_high);
 }
 
+/* Says whose slot it is from now on. False: it is not ours any more, because we were stopped for seconds. */
+static bool announce(const struct bus *bus, uint32_t number, uint32_t gen)
+{
+    atomic_u32 *current = &slot_at(bus, number)->gen;
+    uint32_t before;
+
+    do {
+        before = load_acquire(current);
+        if (!still_in(bus, number, life_make(gen, SLOT_CLAIMED))) return false;
+    } while (!cas32(current, before, gen)); /* fails, too, when the next claim was announced after the look */
+    return true;
+}
+
 int slot_claim(const struct bus *bus, uint32_t *gen)
 {
     for (uint32_t number = 0; number < SOCKETS_MAX; number++) {
@@ -340,7 +353,7 @@ int slot_claim(const struct bus *bus, uint32_t *gen)
             !cas32(&bus->data->life[number], life, life_make(fresh, SLOT_CLAIMED)))
             continue;
         raise_high(bus->data, number + 1);
-        store_seq(&slot_at(bus, number)->gen, fresh);
+        if (!announce(bus, number, fresh)) continue;
         *gen = fresh;
         return (int)number;
     }

@@ -464,6 +464,47 @@ static void arm_after(bool done)
 
 static void arm_while_stopped(void) { arm_after(false); }
 
+/* ---- scenario: a receiver is closed, and another socket has its slot, while a frame is on its way to it ---- */
+
+static struct busmem_socket leaver;
+
+static void reuse_begin(void)
+{
+    shared->sock = busmem_socket(bus);
+    leaver = bound_socket(0, 1, 0);
+}
+
+static void reuse_while_stopped(void)
+{
+    busmem_socket_close(bus, &leaver);
+    newcomer = bound_socket(0, 3, 4);
+    if (newcomer.slot != leaver.slot) fail("slot %u is not given out again", leaver.slot);
+}
+
+static void reuse_continued(void)
+{
+    uint32_t id;
+
+    if (next_number(newcomer.slot, &id) >= 0) fail("the next owner of the slot gets a frame with id %u", id);
+    check_gets_exactly(&newcomer, "the next owner of the slot", 3, 4);
+    busmem_socket_close(bus, &newcomer);
+}
+
+static void reuse_after(bool done)
+{
+    (void)done;
+    reuse_while_stopped();
+    reuse_continued();
+}
+
+static void reuse_finish(void)
+{
+    close(shared->sock.fd);
+    janitor();
+    check_freed(shared->sock.slot);
+    check_whole(&first, "the bound receiver");
+}
+
 /* ---- scenario: the interface of a socket goes; what the worker does before it is killed, the next worker does again ---- */
 
 static void gone_begin(void) { shared->sock = bound_socket(1, 1, 10); }
@@ -516,6 +557,8 @@ static const struct scenario {
     { "end", true, end_begin, end_act, NULL, end_while_stopped, end_continued, change_check, change_finish },
     { "read", false, read_prepare, read_act, NULL, read_while_stopped, NULL, read_after, shared_finish },
     { "arm", false, read_prepare, arm_act, NULL, arm_while_stopped, NULL, arm_after, shared_finish },
+    { "reuse", false, reuse_begin, send_act, NULL, reuse_while_stopped, reuse_continued, reuse_after,
+      reuse_finish },
     { "link gone", false, gone_begin, gone_act, NULL, NULL, NULL, gone_after, gone_finish },
 };
 

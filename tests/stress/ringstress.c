@@ -122,7 +122,7 @@ static void *produce(void *argument)
     start_luck(me * 1000 + load_relaxed(&shared->next[me]));
     while (!load_relaxed(&shared->end)) {
         uint32_t number = atomic_fetch_add_explicit(&shared->next[me], 1, memory_order_relaxed);
-        struct ring_meta meta = { .ifindex = me + 1, .limit = depth };
+        struct ring_meta meta = { .gen = receiver.gen, .ifindex = me + 1, .limit = depth };
         struct bus_frame frame = {
             .frame = bytes, .size = size_of(number), .owner = sock.slot, .mark = mix(number)
         };
@@ -309,7 +309,7 @@ static uint64_t count_marks(uint32_t mask, uint32_t value)
 static unsigned capacity(void)
 {
     _Alignas(8) uint8_t bytes[RING_EXT_SIZE] = { 0 };
-    struct ring_meta meta = { .limit = RING_SLOTS };
+    struct ring_meta meta = { .gen = receiver.gen, .limit = RING_SLOTS };
     struct bus_frame frame = { .frame = bytes, .size = 16, .owner = RING_OWNER_DAEMON };
     struct ring_item item;
     unsigned count = 0;

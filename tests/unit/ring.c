@@ -39,7 +39,9 @@ static int tear_down(void **state)
 static int push_sized(uint32_t number, uint32_t size, uint32_t limit, uint32_t owner)
 {
     _Alignas(8) uint8_t bytes[RING_EXT_SIZE];
-    struct ring_meta meta = { .time_ns = number, .ifindex = 7, .record_flags = RECORD_LOCAL, .limit = limit };
+    struct ring_meta meta = {
+        .gen = reader.gen, .time_ns = number, .ifindex = 7, .record_flags = RECORD_LOCAL, .limit = limit
+    };
     struct bus_frame frame = {
         .frame = bytes, .size = size, .origin = 3, .origin_gen = 4, .owner = owner, .mark = number
     };
@@ -178,7 +180,7 @@ static void ring_without_the_extension_refuses_large_frames(void **state)
 {
     struct bus plain = mem.bus;
     struct ring_item item;
-    struct ring_meta meta = { .limit = RING_SLOTS };
+    struct ring_meta meta = { .gen = reader.gen, .limit = RING_SLOTS };
     _Alignas(8) uint8_t bytes[XL_SIZE_MAX] = { 0 };
     struct bus_frame frame = { .frame = bytes, .size = 100, .owner = writer.slot };
 
@@ -194,6 +196,18 @@ static void ring_without_the_extension_refuses_large_frames(void **state)
     assert_item(&item, 2, 16);
     assert_false(ring_pop(&plain, reader.slot, &item));
     assert_empty();
+}
+
+static void ring_of_a_slot_with_a_new_owner_drops_what_was_not_for_him(void **state)
+{
+    (void)state;
+    push(1);
+    store_relaxed(&mem.bus.data->slot[reader.slot].gen, reader.gen + 1);
+    reader.gen++;
+    push(2);
+    assert_pops(2);
+    assert_empty();
+    reader.gen--;
 }
 
 static void ring_waits_for_a_writer_with_nothing_behind_it(void **state)
@@ -337,6 +351,7 @@ int main(void)
         TEST(ring_limit_is_exact),
         TEST(ring_keeps_every_size),
         TEST(ring_without_the_extension_refuses_large_frames),
+        TEST(ring_of_a_slot_with_a_new_owner_drops_what_was_not_for_him),
         TEST(ring_waits_for_a_writer_with_nothing_behind_it),
         TEST(ring_passes_a_dead_writer),
         TEST(ring_of_one_is_not_blocked_by_a_dead_writer),

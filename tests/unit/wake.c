@@ -54,7 +54,7 @@ static unsigned tokens(void)
 static void push(void)
 {
     _Alignas(8) uint8_t bytes[16] = { 0 };
-    struct ring_meta meta = { .limit = RING_SLOTS };
+    struct ring_meta meta = { .gen = reader.gen, .limit = RING_SLOTS };
     struct bus_frame frame = { .frame = bytes, .size = 16, .owner = writer.slot };
     assert_int_equal(ring_push(&mem.bus, reader.slot, &frame, &meta), 0);
 }
@@ -200,7 +200,7 @@ static void *send_many(void *argument)
 {
     struct busmem_socket own = busmem_socket(&mem.bus);
     _Alignas(8) uint8_t bytes[16] = { 0 };
-    struct ring_meta meta = { .limit = RING_SLOTS };
+    struct ring_meta meta = { .gen = reader.gen, .limit = RING_SLOTS };
     struct bus_frame frame = { .frame = bytes, .size = 16, .owner = own.slot };
 
     for (unsigned i = 0; i < FRAMES; i++) {
