@@ -21,7 +21,7 @@ export UBSAN_OPTIONS ?= halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS ?= halt_on_error=1
 export TEST_TIMEOUT_SCALE ?= $(if $(SAN),4,1)
 
-.PHONY: all configure deps demo test check bench fuzz install clean help
+.PHONY: all configure deps demo test oracle check bench fuzz install clean help
 
 all: configure
 	@ninja -C $(BUILD) $(if $(V),-v)
@@ -45,6 +45,12 @@ test:
 	@$(MAKE) --no-print-directory all
 	@tools/run-tests --build $(BUILD) $(TESTS)
 
+# KERNEL=6.12: the newer one of the two that Debian 12 has
+oracle:
+	@tools/install-deps build test
+	@$(MAKE) --no-print-directory all
+	@tests/vm/oracle $(BUILD) $(if $(KERNEL),-k $(KERNEL)) $(TESTS)
+
 check:
 	@tools/install-deps build test check
 	@$(MAKE) --no-print-directory all
@@ -67,6 +73,7 @@ help:
 	@echo 'make            build build/pocketcan and build/libpocketcan.so'
 	@echo 'make demo       build, make vcan0, run the C example and candump on it'
 	@echo 'make test       build and run every test; TESTS="ring interop/ip" runs those whose name contains a word'
+	@echo 'make oracle     run the conformance programs on a real kernel, too, and compare; KERNEL=6.12: on that one'
 	@echo 'make check      formatting, layers, headers, symbols, sizes, clang-tidy, cppcheck: all errors'
 	@echo 'make bench      measure, print a table, write JSON'
 	@echo 'make fuzz       run every fuzz target for FUZZ_SECONDS (60)'
