@@ -5,7 +5,7 @@
  * For each scenario and each of SIGKILL and SIGSTOP: a child does the scenario's act and is struck at its n-th step (steps.h), for
  * n = 1, 2, 3 ... until it gets through. The scenario checks after each stroke; a stopped child goes on and is checked again.
  * Prints TAP. */
-#include "tests/stress/killsteps.h"
+#include "stress/killsteps.h"
 #include <stdarg.h>
 #include <sys/wait.h>
 

@@ -8,8 +8,8 @@
 #include <signal.h>
 #include "bus/imap.h"
 #include "bus/ring.h"
-#include "tests/stress/steps.h"
-#include "tests/unit/busmem.h"
+#include "stress/steps.h"
+#include "unit/busmem.h"
 
 struct scenario {
     const char *name;

@@ -1,5 +1,5 @@
 /* tests/stress/killsteps_frames.c - struck while frames are sent and read. */
-#include "tests/stress/killsteps.h"
+#include "stress/killsteps.h"
 
 /* ---- scenario: a frame to two receivers, who sleep ---- */
 

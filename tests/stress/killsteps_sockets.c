@@ -1,5 +1,5 @@
 /* tests/stress/killsteps_sockets.c - struck while sockets are opened, changed and ended. */
-#include "tests/stress/killsteps.h"
+#include "stress/killsteps.h"
 
 /* ---- scenarios: a socket changes; `witness` has ids 5 and 6 of the same interface ---- */
 

@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include "bus/ring.h"
-#include "tests/stress/steps.h"
-#include "tests/unit/busmem.h"
+#include "stress/steps.h"
+#include "unit/busmem.h"
 
 #define PRODUCERS_MAX 16u
 #define NUMBERS_MAX   (1u << 24) /* frames of one producer */

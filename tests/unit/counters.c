@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include "bus/counters.h"
-#include "tests/unit/busmem.h"
+#include "unit/busmem.h"
 
 static struct busmem mem;
 

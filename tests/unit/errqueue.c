@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "bus/errqueue.h"
-#include "tests/unit/busmem.h"
+#include "unit/busmem.h"
 
 static struct busmem mem;
 static struct busmem_socket at;

@@ -7,7 +7,7 @@
 #include <linux/filter.h>
 #include <pthread.h>
 #include "bus/program.h"
-#include "tests/unit/busmem.h"
+#include "unit/busmem.h"
 
 static struct busmem mem;
 static struct busmem_socket at;

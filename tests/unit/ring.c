@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include "bus/ring.h"
-#include "tests/unit/busmem.h"
+#include "unit/busmem.h"
 
 enum { FREE, BUSY, READY, QUARANTINED }; /* ring.c */
 

@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include "bus/ring.h"
-#include "tests/unit/busmem.h"
+#include "unit/busmem.h"
 
 static struct busmem mem;
 static uint32_t ifindex[2], stale[SOCKETS_MAX];

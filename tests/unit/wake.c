@@ -8,7 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include "bus/ring.h"
-#include "tests/unit/busmem.h"
+#include "unit/busmem.h"
 
 static struct busmem mem;
 static struct busmem_socket reader, writer;
