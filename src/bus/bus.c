@@ -3,6 +3,8 @@
  * Runs in the sender's own thread: interest map -> exact filter -> ring_push, for each receiver; then tokens for those who armed. What it reads of
  * other sockets is one line of their slot and their filters; nothing of it is trusted beyond this one decision. */
 #include "bus/bus.h"
+#include "base/clock.h"
+#include "base/sys.h"
 #include "bus/counters.h"
 #include "bus/imap.h"
 #include "bus/program.h"
@@ -15,6 +17,7 @@
 #include <time.h>
 
 #define FILTER_READ_TRIES 4
+#define WAKES_FROM_OWN    4
 #define WAKES_AT_ONCE     32
 #define DEAD_PROBE_EVERY  1024 /* drops between two looks whether the receiver of a full ring still lives */
 
@@ -27,13 +30,23 @@ struct wakes {
     uint32_t slot[WAKES_AT_ONCE];
 };
 
-static void wake_all(struct wakes *wakes)
+static void wake_each(struct wakes *wakes, int token_fd)
 {
     uint32_t gen;
 
     for (uint32_t i = 0; i < wakes->count; i++)
-        if (wake_notify(wakes->bus, wakes->slot[i], wakes->token_fd, &gen) == -ECONNREFUSED)
+        if (wake_notify(wakes->bus, wakes->slot[i], token_fd, &gen) == -ECONNREFUSED)
             slot_end(wakes->bus, wakes->slot[i], gen);
+}
+
+/* Tokens that are not taken count against the socket they came from: many of them would make the program's own socket look
+ * unwritable to select and epoll, so a crowd is woken from another one. */
+static void wake_all(struct wakes *wakes)
+{
+    int fd = wakes->count > WAKES_FROM_OWN ? wake_socket() : -1;
+
+    wake_each(wakes, fd >= 0 ? fd : wakes->token_fd);
+    if (fd >= 0) sys_call(SYS_close, fd);
     wakes->count = 0;
 }
 
@@ -55,13 +68,6 @@ struct delivery {
     unsigned row_count;
     uint32_t rows[IMAP_ROWS_PER_FRAME];
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* How many of the slot's entries let the frame through, and how many entries it has. The list may be replaced meanwhile:
  * then it is read again. */
@@ -127,7 +133,7 @@ static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
     if (number == frame->origin && !(flags & RX_OWN)) return;
     copies = copies_for(slot, flags, d->id);
     if (!copies) return;
-    if ((flags & RX_TIME) && !d->meta.time_ns) d->meta.time_ns = now_ns();
+    if ((flags & RX_TIME) && !d->meta.time_ns) d->meta.time_ns = clock_real_ns();
     d->meta.limit = depth_limit(slot, frame->size);
     d->meta.gen = flags >> RX_GEN_SHIFT;
     if (unlikely(flags & RX_BPF)) {

@@ -8,9 +8,9 @@
 struct bus {
     const struct control *control;
     struct data *data;
-    struct data_ext *ext; /* NULL until this process uses CAN XL */
-    const char *dir;      /* instance directory, no trailing slash */
-    size_t dir_size;      /* strlen(dir) */
+    struct data_ext *_Atomic ext; /* NULL until this process uses CAN XL */
+    const char *dir;              /* instance directory, no trailing slash */
+    size_t dir_size;              /* strlen(dir) */
 };
 
 /* A frame on its way. `frame` is a private copy that nobody else can write. */

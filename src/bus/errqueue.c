@@ -50,14 +50,14 @@ void errqueue_push(const struct bus *bus, uint32_t number, int fd, const struct 
     bool queued = false;
     uint32_t head;
 
-    slot_lock(slot);
+    uint32_t held = slot_lock(slot);
     head = load_relaxed(&slot->errqueue_head);
     if (has_room(slot, head - load_relaxed(&slot->errqueue_tail), item->size)) {
         write_message(bus, number, head, item, frame);
         queued = cas32(&slot->errqueue_head, head, head + words_of(item->size));
     }
     if (queued) add_relaxed(&slot->errqueue_charge, frame_charge(item->size));
-    slot_unlock(slot);
+    slot_unlock(slot, held);
     if (queued) wake_notify(bus, number, fd, NULL);
 }
 
@@ -88,7 +88,7 @@ bool errqueue_pop(const struct bus *bus, uint32_t number, struct errqueue_item *
     bool found;
 
     if (errqueue_empty(bus, number)) return false;
-    slot_lock(slot);
+    uint32_t held = slot_lock(slot);
     head = load_acquire(&slot->errqueue_head);
     tail = load_relaxed(&slot->errqueue_tail);
     found = head != tail && read_message(bus, number, tail, head - tail, out);
@@ -99,6 +99,6 @@ bool errqueue_pop(const struct bus *bus, uint32_t number, struct errqueue_item *
         store_seq(&slot->errqueue_tail, head);
     }
     if (load_relaxed(&slot->errqueue_tail) == head) store_relaxed(&slot->errqueue_charge, 0);
-    slot_unlock(slot);
+    slot_unlock(slot, held);
     return found;
 }

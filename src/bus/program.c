@@ -15,7 +15,7 @@ void program_attach(const struct bus *bus, uint32_t number, const struct sock_fi
     struct bus_slot *slot = &bus->data->slot[number];
     uint32_t current, next;
 
-    slot_lock(slot);
+    uint32_t held = slot_lock(slot);
     current = load_relaxed(&program->current);
     next = (current & 1) ^ 1;
     atomic_thread_fence(
@@ -23,10 +23,11 @@ void program_attach(const struct bus *bus, uint32_t number, const struct sock_fi
     for (uint32_t i = 0; i < count; i++)
         store_relaxed(&program->insn[next][i], cbpf_pack(insns[i]));
     store_relaxed(&program->count[next], count);
-    store_release(&program->current, ((current >> 1) + 1) << 1 | next); /* pairs with program_run */
+    cas32(&program->current, current,
+          ((current >> 1) + 1) << 1 | next); /* pairs with program_run; fails if we lost the lock */
     store_relaxed(&slot->option[OPT_BPF], 1);
-    slot_update_rx_flags(bus, number);
-    slot_unlock(slot);
+    slot_update_rx_flags_locked(bus, number);
+    slot_unlock(slot, held);
 }
 
 bool program_detach(const struct bus *bus, uint32_t number)
@@ -34,11 +35,11 @@ bool program_detach(const struct bus *bus, uint32_t number)
     struct bus_slot *slot = &bus->data->slot[number];
     bool attached;
 
-    slot_lock(slot);
+    uint32_t held = slot_lock(slot);
     attached = load_relaxed(&slot->option[OPT_BPF]);
     store_relaxed(&slot->option[OPT_BPF], 0);
-    slot_update_rx_flags(bus, number);
-    slot_unlock(slot);
+    slot_update_rx_flags_locked(bus, number);
+    slot_unlock(slot, held);
     return attached;
 }
 
@@ -58,11 +59,11 @@ uint32_t program_get(const struct bus *bus, uint32_t number, struct sock_filter 
     const atomic_u64 *insns;
     uint32_t count = 0;
 
-    slot_lock(slot);
+    uint32_t held = slot_lock(slot);
     if (load_relaxed(&slot->option[OPT_BPF])) count = find(program, load_relaxed(&program->current), &insns);
     for (uint32_t i = 0; i < count; i++)
         out[i] = cbpf_unpack(load_relaxed(&insns[i]));
-    slot_unlock(slot);
+    slot_unlock(slot, held);
     return count;
 }
 

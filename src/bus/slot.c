@@ -9,6 +9,7 @@
  * LOCK_PATIENCE_NS. What it half did stays harmless: a filter list counts only once filters_cur points to it, new rows are
  * announced in the interest maps before that and old ones withdrawn after, and maps only narrow the search. */
 #include "bus/slot.h"
+#include "base/clock.h"
 #include "base/sys.h"
 #include "bus/imap.h"
 #include "bus/ring.h"
@@ -33,34 +34,30 @@ static struct bus_slot *slot_at(const struct bus *bus, uint32_t slot) { return &
 
 /* ---- lock ---- */
 
-static uint64_t monotonic_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-void slot_lock(struct bus_slot *slot)
+uint32_t slot_lock(struct bus_slot *slot)
 {
     uint32_t me = (uint32_t)sys_call6(SYS_gettid, 0, 0, 0, 0, 0, 0) | 0x80000000u, seen = 0, word;
     uint64_t first = 0, since = 0, now;
 
     for (;;) {
         word = load_acquire(&slot->lock);
-        if (word == 0 && cas32(&slot->lock, 0, me)) return;
-        now = monotonic_ns();
+        if (word == 0 && cas32(&slot->lock, 0, me)) return me;
+        now = clock_mono_ns();
         if (!first) first = now;
         if (word != seen || !since) {
             seen = word;
             since = now;
         }
-        if ((now - since > LOCK_PATIENCE_NS && cas32(&slot->lock, word, me)) || now - first > LOCK_LIMIT_NS)
-            return;
+        if (now - since > LOCK_PATIENCE_NS && cas32(&slot->lock, word, me)) return me;
+        if (now - first > LOCK_LIMIT_NS) return 0;
         sys_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
     }
 }
 
-void slot_unlock(struct bus_slot *slot) { store_release(&slot->lock, 0); }
+void slot_unlock(struct bus_slot *slot, uint32_t held)
+{
+    if (held) cas32(&slot->lock, held, 0); /* not the lock of somebody who took it from us */
+}
 
 /* ---- rows in the interest maps ---- */
 
@@ -120,8 +117,7 @@ static bool takes_everything(const struct bus_slot *slot)
            !(load_relaxed(&list->entry[0].id) & CAN_INV_FILTER);
 }
 
-/* Under the lock. */
-static void update_rx_flags(const struct bus *bus, uint32_t number)
+void slot_update_rx_flags_locked(const struct bus *bus, uint32_t number)
 {
     struct bus_slot *slot = slot_at(bus, number);
     static const struct {
@@ -161,8 +157,9 @@ static void replace_filters(const struct bus *bus, uint32_t number, const struct
     rows_read(slot, next, &after);
     rows_set(map, &after, number);
     atomic_fetch_and(&slot->rx_flags, ~(uint32_t)RX_ALL); /* before the list changes, set again after */
-    store_seq(&slot->filters_cur, ((current >> 1) + 1) << 1 | next);
-    update_rx_flags(bus, number);
+    if (!cas32(&slot->filters_cur, current, ((current >> 1) + 1) << 1 | next))
+        return; /* we slept, and lost the lock */
+    slot_update_rx_flags_locked(bus, number);
     rows_clear(map, &before, &after, number);
 }
 
@@ -170,10 +167,10 @@ void slot_set_filters(const struct bus *bus, uint32_t number, const struct can_f
                       uint32_t count)
 {
     struct bus_slot *slot = slot_at(bus, number);
+    uint32_t held = slot_lock(slot);
 
-    slot_lock(slot);
     replace_filters(bus, number, filters, count);
-    slot_unlock(slot);
+    slot_unlock(slot, held);
 }
 
 uint32_t slot_get_filters(const struct bus *bus, uint32_t number, struct can_filter *out)
@@ -200,21 +197,22 @@ void slot_set_err_mask(const struct bus *bus, uint32_t number, uint32_t mask)
 {
     struct bus_slot *slot = slot_at(bus, number);
     struct rows before, after;
+    uint32_t held = slot_lock(slot);
 
-    slot_lock(slot);
     rows_read(slot, load_relaxed(&slot->filters_cur), &before);
     store_relaxed(&slot->err_mask, mask);
     rows_read(slot, load_relaxed(&slot->filters_cur), &after);
     rows_set(bound_map(bus, slot), &after, number);
     rows_clear(bound_map(bus, slot), &before, &after, number);
-    slot_unlock(slot);
+    slot_unlock(slot, held);
 }
 
 void slot_update_rx_flags(const struct bus *bus, uint32_t number)
 {
-    slot_lock(slot_at(bus, number));
-    update_rx_flags(bus, number);
-    slot_unlock(slot_at(bus, number));
+    uint32_t held = slot_lock(slot_at(bus, number));
+
+    slot_update_rx_flags_locked(bus, number);
+    slot_unlock(slot_at(bus, number), held);
 }
 
 /* ---- binding ---- */
@@ -231,15 +229,16 @@ static void move_to(const struct bus *bus, uint32_t number, uint32_t index, uint
     store_seq(&slot->link, index);
     store_seq(&slot->ifindex, ifindex);
     store_seq(&slot->bound, 1);
-    update_rx_flags(bus, number);
+    slot_update_rx_flags_locked(bus, number);
     if (old != new) rows_clear(old, &rows, NULL, number);
 }
 
 void slot_bind(const struct bus *bus, uint32_t number, uint32_t index, uint32_t ifindex)
 {
-    slot_lock(slot_at(bus, number));
+    uint32_t held = slot_lock(slot_at(bus, number));
+
     move_to(bus, number, index, ifindex);
-    slot_unlock(slot_at(bus, number));
+    slot_unlock(slot_at(bus, number), held);
 }
 
 /* Is the slot still in the life in which we began? Whoever ends a socket may be stopped on the way, and find that somebody else has
@@ -298,15 +297,15 @@ static void unbind(const struct bus *bus, uint32_t number)
 {
     struct bus_slot *slot = slot_at(bus, number);
 
-    slot_lock(slot);
+    uint32_t held = slot_lock(slot);
     if (leave(bus, number, load_acquire(&bus->data->life[number]))) {
         replace_filters(bus, number, NULL, 0);
         store_seq(&slot->error, ENODEV);
         store_seq(&slot->bound, 0);
-        update_rx_flags(bus, number);
+        slot_update_rx_flags_locked(bus, number);
         store_seq(&slot->ifindex, 0);
     }
-    slot_unlock(slot);
+    slot_unlock(slot, held);
 }
 
 void slot_link_down(const struct bus *bus, uint32_t index, uint32_t ifindex, bool gone, int fd)
@@ -468,17 +467,27 @@ unsigned slot_sweep(const struct bus *bus, uint32_t *stale)
     return freed;
 }
 
-void slot_nudge(const struct bus *bus, uint64_t *waiting, int fd)
+/* What a socket has to report at a tick: where its ring stands. 0: nothing. */
+static uint64_t standing(const struct bus *bus, uint32_t number)
 {
+    uint32_t life = load_acquire(&bus->data->life[number]);
+
+    if (life_state(life) != SLOT_OPEN || !wake_pending(bus, number)) return 0;
+    return load_relaxed(&bus->data->ring[number].tail) << 2 | 1;
+}
+
+void slot_nudge(const struct bus *bus, uint64_t *waiting)
+{
+    enum { TOLD = 2 };
     uint32_t high = load_acquire(&bus->data->slots_high);
 
     for (uint32_t number = 0; number < high && number < SOCKETS_MAX; number++) {
-        uint32_t life = load_acquire(&bus->data->life[number]);
-        uint64_t now = load_relaxed(&bus->data->ring[number].tail) << 1 | 1;
-        if (life_state(life) != SLOT_OPEN || !wake_pending(bus, number))
-            now = 0;
-        else if (waiting[number] == now)
-            wake_nudge(bus, number, life_gen(life), fd);
+        uint64_t now = standing(bus, number);
+        if (now && (waiting[number] & ~(uint64_t)TOLD) == now) {
+            if (!(waiting[number] & TOLD))
+                wake_nudge(bus, number, life_gen(load_acquire(&bus->data->life[number])));
+            now |= TOLD; /* once is enough: a token stays until it is read */
+        }
         waiting[number] = now;
     }
 }

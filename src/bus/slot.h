@@ -23,11 +23,13 @@ struct can_filter;
 void slot_set_filters(const struct bus *bus, uint32_t slot, const struct can_filter *filters, uint32_t count);
 uint32_t slot_get_filters(const struct bus *bus, uint32_t slot, struct can_filter *out);
 void slot_set_err_mask(const struct bus *bus, uint32_t slot, uint32_t mask);
-/* The lock of a slot's settings. Held for a few instructions; a holder that takes longer than 100 ms loses it. */
-void slot_lock(struct bus_slot *slot);
-void slot_unlock(struct bus_slot *slot);
+/* The lock of a slot's settings. Held for a few instructions; a holder that takes longer than 100 ms loses it. What slot_lock()
+ * gives is for slot_unlock(). */
+uint32_t slot_lock(struct bus_slot *slot);
+void slot_unlock(struct bus_slot *slot, uint32_t held);
 
-/* Recomputes rx_flags from the options. */
+/* Recomputes rx_flags from the options; _locked: by a caller that holds the lock. */
+void slot_update_rx_flags_locked(const struct bus *bus, uint32_t slot);
 void slot_update_rx_flags(const struct bus *bus, uint32_t slot);
 
 /* Daemon, interface links[index] (ifindex) went down: every socket bound to it gets ENETDOWN. When `gone`, it is unbound with
@@ -38,9 +40,9 @@ void slot_link_down(const struct bus *bus, uint32_t index, uint32_t ifindex, boo
  * claimed but nameless twice in a row are freed. Returns how many it freed. */
 unsigned slot_sweep(const struct bus *bus, uint32_t *stale);
 
-/* Daemon, each tick: sockets that still have the same to report as at the last tick get one more token from `fd`. Reading is not
+/* Daemon, each tick: sockets that still have the same to report as at the last tick get one more token, once. Reading is not
  * our business, but its readers may be asleep: whoever was to wake them was killed or stopped on the way. `waiting` is the caller's
  * memory of SOCKETS_MAX entries, zero at first. */
-void slot_nudge(const struct bus *bus, uint64_t *waiting, int fd);
+void slot_nudge(const struct bus *bus, uint64_t *waiting);
 
 #endif

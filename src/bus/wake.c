@@ -54,30 +54,39 @@ static long send_from(int fd, const struct sockaddr_un *address, int size)
     return sys_call(SYS_sendto, fd, "w", 1, MSG_DONTWAIT | MSG_NOSIGNAL, address, size);
 }
 
+int wake_socket(void) { return (int)sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }
+
+/* From a socket of its own, which owes nothing to receivers that have not taken their tokens. */
+static long send_from_fresh(const struct sockaddr_un *address, int size)
+{
+    long fd = wake_socket(), sent;
+
+    if (fd < 0) return fd;
+    sent = send_from((int)fd, address, size);
+    sys_call(SYS_close, fd);
+    return sent;
+}
+
 /* Returns 0 when the socket has a token now, -ECONNREFUSED when nobody holds it, or why it could not be sent. */
 static int send_token(const struct bus *bus, uint32_t slot, uint32_t gen, int fd)
 {
     struct sockaddr_un address;
     int size = wake_address(bus, slot, gen, &address);
-    long sent, fresh;
+    long sent;
 
     if (size < 0) return size;
     sent = send_from(fd, &address, size);
-    if (likely(sent > 0) || sent == -ECONNREFUSED || sent == -ENOENT) return sent > 0 ? 0 : (int)sent;
-    /* Our own socket is at fault: closed by another thread, or its buffer is full of tokens that other receivers have not taken. */
-    fresh = sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fresh < 0) return (int)fresh;
-    sent = send_from((int)fresh, &address, size);
-    sys_call(SYS_close, fresh);
+    if (unlikely(sent < 0 && sent != -ECONNREFUSED && sent != -ENOENT))
+        sent = send_from_fresh(&address, size); /* ours was closed by another thread, or is full of tokens */
     return sent > 0 || sent == -EAGAIN ? 0 : (int)sent; /* a full queue holds tokens enough */
 }
 
-void wake_nudge(const struct bus *bus, uint32_t slot, uint32_t gen, int fd)
+void wake_nudge(const struct bus *bus, uint32_t slot, uint32_t gen)
 {
     struct sockaddr_un address;
     int size = wake_address(bus, slot, gen, &address);
 
-    if (size > 0) send_from(fd, &address, size);
+    if (size > 0) send_from_fresh(&address, size);
 }
 
 /* Takes over the duty to send: the SENDING word, or 0 when it is not ours. */

@@ -24,7 +24,10 @@ static inline bool wake_is_wanted(const struct bus *bus, uint32_t slot)
 }
 
 /* One token more for slot.gen, whatever the state; for slot_nudge. */
-void wake_nudge(const struct bus *bus, uint32_t slot, uint32_t gen, int fd);
+void wake_nudge(const struct bus *bus, uint32_t slot, uint32_t gen);
+
+/* A datagram socket to send tokens from, or -errno; the caller closes it. */
+int wake_socket(void);
 
 /* Reader, ring looks empty: takes tokens off `fd` (the socket itself), arms, and looks again.
  * Returns true when there is nothing to report, and the next event will send a token. */

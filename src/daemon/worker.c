@@ -24,7 +24,7 @@
 #include "daemon/loop.h"
 
 #define TICK_S          1
-#define IDLE_TICK_MAX_S 64
+#define IDLE_TICK_MAX_S 4 /* an attached program opens sockets without telling us */
 
 struct worker {
     struct bus bus;
@@ -69,7 +69,7 @@ static void on_tick(struct loop_source *source, uint32_t events)
     worker.tick_s = 0;
     if (load_relaxed(&worker.bus.data->slots_high)) {
         slot_sweep(&worker.bus, worker.stale);
-        slot_nudge(&worker.bus, worker.waiting, worker.links.token_fd);
+        slot_nudge(&worker.bus, worker.waiting);
         forget_pages();
     }
     bool busy = ctlserver_tick(&worker.ctl);

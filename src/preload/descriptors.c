@@ -181,10 +181,12 @@ EXPORT FILE *fdopen(int fd, const char *mode)
 
 EXPORT int fclose(FILE *file)
 {
-    int fd = file ? fileno(file) : -1;
+    int saved = errno, fd = file ? fileno(file) : -1;
     uint32_t entry = fdtab_get(fd) ? fdtab_set(fd, 0) : 0;
-    int result = real.fclose(file);
+    int result;
 
+    errno = saved; /* a stream without a descriptor is no error */
+    result = real.fclose(file);
     if (entry) fds_closed(entry);
     return result;
 }

@@ -21,6 +21,8 @@ static struct registration {
     atomic_u64 key;
     atomic_u64 data;
     atomic_u32 events;
+    _Atomic int
+        target; /* descriptor that was registered: when it is something else by now, the entry is void */
 } registrations[REGISTRATIONS_MAX];
 static atomic_u32 registrations_high;
 
@@ -40,7 +42,7 @@ static struct registration *find(uint64_t key, bool add)
     return NULL;
 }
 
-static void remember(int fd, int operation, uint32_t slot, const struct epoll_event *event)
+static void remember(int fd, int operation, int target, uint32_t slot, const struct epoll_event *event)
 {
     uint64_t key = key_of(fd, slot);
     struct registration *entry = find(key, operation != EPOLL_CTL_DEL);
@@ -50,6 +52,7 @@ static void remember(int fd, int operation, uint32_t slot, const struct epoll_ev
     if (operation == EPOLL_CTL_DEL) return;
     store_relaxed(&entry->data, event->data.u64);
     store_relaxed(&entry->events, event->events);
+    store_relaxed(&entry->target, target);
     store_release(&entry->key, key);
     if (event->events & EPOLLET) ready_want_edges(slot);
 }
@@ -60,7 +63,7 @@ EXPORT int epoll_ctl(int fd, int operation, int target, struct epoll_event *even
     int result = real.epoll_ctl(fd, operation, target, event);
 
     if (unlikely(fd_kind(entry) == FD_RAW) && result == 0 && (event || operation == EPOLL_CTL_DEL))
-        remember(fd, operation, fd_number(entry), event);
+        remember(fd, operation, target, fd_number(entry), event);
     return result;
 }
 
@@ -74,8 +77,12 @@ static inline void settle(void)
 static void correct(const struct bus *bus, int fd, struct epoll_event *event)
 {
     for (uint32_t i = 0; i < load_acquire(&registrations_high); i++) {
-        const struct registration *entry = &registrations[i];
+        struct registration *entry = &registrations[i];
         uint64_t key = load_acquire(&entry->key);
+        if (key && fdtab_get(load_relaxed(&entry->target)) != fd_entry(FD_RAW, (uint32_t)key - 1)) {
+            cas64(&entry->key, key, 0); /* closed without EPOLL_CTL_DEL */
+            continue;
+        }
         if (!key || key >> 32 != (uint32_t)fd || load_relaxed(&entry->data) != event->data.u64) continue;
         short mask = ready_mask(bus, (uint32_t)key - 1);
         if ((mask & (POLLERR | POLLIN)) == POLLERR)

@@ -1,7 +1,7 @@
 /* preload/fds.c - which descriptors are ours: entered at socket(), exec and SCM_RIGHTS; copied by dup; dropped by close.
  *
  * Owns the pool that gives netlink sockets a number for the descriptor table. The pool only ever grows into free places by
- * compare-and-swap; a place is freed when nlfd says that the last descriptor went, by clearing it before the last close. */
+ * compare-and-swap; a place is freed when the last descriptor of its socket goes. */
 #include "preload/fds.h"
 #include "preload/real.h"
 #include "base/sys.h"
@@ -37,6 +37,18 @@ static ssize_t real_recvmsg(int fd, struct msghdr *msg, int flags)
 }
 
 struct nlfd *fds_netlink(uint32_t entry) { return load_acquire(&netlinks[fd_number(entry) % NETLINKS]); }
+
+ssize_t fds_netlink_sendmsg(uint32_t entry, int fd, const struct msghdr *msg, int flags)
+{
+    struct nlfd *nl = fds_netlink(entry);
+    return nl ? nlfd_sendmsg(nl, fd, msg, flags) : real_sendmsg(fd, msg, flags);
+}
+
+ssize_t fds_netlink_recvmsg(uint32_t entry, int fd, struct msghdr *msg, int flags)
+{
+    struct nlfd *nl = fds_netlink(entry);
+    return nl ? nlfd_recvmsg(nl, fd, msg, flags) : real_recvmsg(fd, msg, flags);
+}
 
 void fds_add_netlink(int fd)
 {
@@ -83,7 +95,8 @@ void fds_copied(int to, uint32_t entry)
     uint32_t before = fdtab_set(to, entry);
 
     if (fd_kind(entry) == FD_RAW) ready_track(fd_number(entry), to);
-    if (fd_kind(entry) == FD_NETLINK && fdtab_get(to) == entry) nlfd_ref(fds_netlink(entry));
+    if (fd_kind(entry) == FD_NETLINK && fdtab_get(to) == entry && fds_netlink(entry))
+        nlfd_ref(fds_netlink(entry));
     if (before) fds_closed(before);
 }
 

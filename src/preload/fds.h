@@ -3,11 +3,16 @@
 #define PRELOAD_FDS_H
 
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
 
 struct nlfd;
 
-/* The netlink socket behind an FD_NETLINK entry. */
+/* The netlink socket behind an FD_NETLINK entry; NULL when another thread has just closed it. */
 struct nlfd *fds_netlink(uint32_t entry);
+/* sendmsg(2), recvmsg(2) on it; on the bare descriptor when it was closed meanwhile. Bytes or -errno. */
+ssize_t fds_netlink_sendmsg(uint32_t entry, int fd, const struct msghdr *msg, int flags);
+ssize_t fds_netlink_recvmsg(uint32_t entry, int fd, struct msghdr *msg, int flags);
 
 /* A fresh NETLINK_ROUTE descriptor: makes it ours if an instance runs. */
 void fds_add_netlink(int fd);

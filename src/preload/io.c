@@ -15,6 +15,8 @@
 #include <string.h>
 #include <time.h>
 
+extern void pthread_testcancel(void) __attribute__((weak)); /* old libcs have it in another library */
+
 /* prefix: read write recv send preadv2 pwritev2 __ */
 
 #define IOV_FEW  8
@@ -23,22 +25,28 @@
 static inline const struct bus *bus(void) { return process_bus_attached(); }
 static inline bool is_raw(uint32_t entry) { return fd_kind(entry) == FD_RAW; }
 
+/* Calls that make no system call are cancellation points all the same. */
+static inline void cancel_point(void)
+{
+    if (pthread_testcancel) pthread_testcancel();
+}
+
 /* ---- receiving ---- */
 
 static ssize_t netlink_read(int fd, uint32_t entry, void *buf, size_t size, int flags, void *name,
                             socklen_t *name_size)
 {
     struct iovec iov = { buf, size };
-    struct msghdr msg = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_name = name, .msg_namelen = name_size ? *name_size : 0
-    };
-    ssize_t result = nlfd_recvmsg(fds_netlink(entry), fd, &msg, flags);
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_name = name };
+    ssize_t result;
 
-    if (result >= 0 && name_size) *name_size = msg.msg_namelen;
+    if (name && usermem_read(&msg.msg_namelen, name_size, sizeof(msg.msg_namelen))) return -EFAULT;
+    result = fds_netlink_recvmsg(entry, fd, &msg, flags);
+    if (result >= 0 && name && usermem_write(name_size, &msg.msg_namelen, sizeof(msg.msg_namelen)))
+        return -EFAULT;
     return result;
 }
 
-/* One frame, or one message of the error queue. */
 static ssize_t raw_or_error(int fd, uint32_t entry, struct raw_receive *message, int flags)
 {
     if (flags & MSG_ERRQUEUE) return txstamp_receive(bus(), fd_number(entry), message);
@@ -50,6 +58,7 @@ static ssize_t our_read(int fd, uint32_t entry, void *buf, size_t size, int flag
     struct iovec iov = { buf, size };
     struct raw_receive message = { .iov = &iov, .iov_count = 1 };
 
+    cancel_point();
     if (!is_raw(entry)) return netlink_read(fd, entry, buf, size, flags, NULL, NULL);
     if (unlikely(flags & MSG_ERRQUEUE)) return raw_or_error(fd, entry, &message, flags);
     return raw_read(bus(), fd_number(entry), fd, buf, size, flags);
@@ -124,9 +133,10 @@ static ssize_t our_recvmsg(int fd, uint32_t entry, struct msghdr *user, int flag
     struct msghdr msg;
     int error;
 
-    if (!is_raw(entry)) return nlfd_recvmsg(fds_netlink(entry), fd, user, flags);
+    cancel_point();
     if (usermem_read(&msg, user, sizeof(msg)) || !usermem_ok(user, sizeof(msg), USERMEM_WRITE))
         return -EFAULT;
+    if (!is_raw(entry)) return fds_netlink_recvmsg(entry, fd, user, flags);
     if ((int)msg.msg_namelen < 0) return -EINVAL;
     if (msg.msg_iovlen > IOV_FEW) return receive_many(fd, entry, user, &msg, flags);
     error = copy_iov(iov, IOV_FEW, msg.msg_iov, msg.msg_iovlen);
@@ -283,7 +293,7 @@ static ssize_t netlink_write(int fd, uint32_t entry, const void *buf, size_t siz
         .msg_iov = &iov, .msg_iovlen = 1, .msg_name = (void *)name, .msg_namelen = name_size
     };
 
-    return nlfd_sendmsg(fds_netlink(entry), fd, &msg, flags);
+    return fds_netlink_sendmsg(entry, fd, &msg, flags);
 }
 
 static ssize_t our_sendto(int fd, uint32_t entry, const void *buf, size_t size, int flags, const void *name,
@@ -292,6 +302,7 @@ static ssize_t our_sendto(int fd, uint32_t entry, const void *buf, size_t size, 
     struct iovec iov = { (void *)buf, size };
     struct raw_send message = { .iov = &iov, .iov_count = 1, .name = name, .name_size = name_size };
 
+    cancel_point();
     if (!is_raw(entry)) return netlink_write(fd, entry, buf, size, flags, name, name_size);
     return name ? raw_send(bus(), fd_number(entry), fd, &message)
                 : raw_write(bus(), fd_number(entry), fd, buf, size);
@@ -324,8 +335,9 @@ static ssize_t our_sendmsg(int fd, uint32_t entry, const struct msghdr *user, in
     struct msghdr msg;
     int error;
 
-    if (!is_raw(entry)) return nlfd_sendmsg(fds_netlink(entry), fd, user, flags);
+    cancel_point();
     if (usermem_read(&msg, user, sizeof(msg))) return -EFAULT;
+    if (!is_raw(entry)) return fds_netlink_sendmsg(entry, fd, user, flags);
     if ((int)msg.msg_namelen < 0) return -EINVAL;
     if (msg.msg_iovlen > IOV_FEW) return send_many(fd, entry, &msg);
     error = copy_iov(iov, IOV_FEW, msg.msg_iov, msg.msg_iovlen);
@@ -345,7 +357,10 @@ EXPORT ssize_t write(int fd, const void *buf, size_t size)
     uint32_t entry = fdtab_get(fd);
 
     if (likely(!entry)) return real.write(fd, buf, size);
-    if (likely(is_raw(entry))) return edge(raw_write(bus(), fd_number(entry), fd, buf, size));
+    if (likely(is_raw(entry))) {
+        cancel_point();
+        return edge(raw_write(bus(), fd_number(entry), fd, buf, size));
+    }
     return edge(netlink_write(fd, entry, buf, size, 0, NULL, 0));
 }
 

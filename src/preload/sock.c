@@ -18,6 +18,15 @@
 
 static inline bool is_raw(int fd) { return fd_kind(fdtab_get(fd)) == FD_RAW; }
 
+/* A fresh CAN socket goes into the table, or is none: outside it would be a bare AF_UNIX socket. */
+static int entered(int fd)
+{
+    fds_adopt(fd);
+    if (is_raw(fd) || fdtab_is_borrowed()) return fd;
+    real.close(fd);
+    return -EMFILE;
+}
+
 EXPORT int socket(int domain, int type, int protocol)
 {
     const struct bus *bus;
@@ -25,8 +34,7 @@ EXPORT int socket(int domain, int type, int protocol)
 
     if (domain == AF_CAN_ && (bus = process_bus())) {
         fd = raw_socket(bus, type, protocol);
-        if (fd >= 0) fds_adopt(fd);
-        return (int)edge(fd);
+        return (int)edge(fd < 0 ? fd : entered(fd));
     }
     fd = real.socket(domain, type, protocol);
     if (fd >= 0 && domain == AF_NETLINK && protocol == NETLINK_ROUTE && process_has_instance())

@@ -32,6 +32,23 @@ static long do_ppoll(const long *a)
 {
     return ppoll((struct pollfd *)A(0), (nfds_t)A(1), (const struct timespec *)A(2), (const sigset_t *)A(3));
 }
+static long do_pselect(const long *a)
+{
+    const sigset_t *const *mask = (const sigset_t *const *)A(5); /* { mask, its size } */
+    return pselect((int)A(0), (fd_set *)A(1), (fd_set *)A(2), (fd_set *)A(3), (const struct timespec *)A(4),
+                   mask ? *mask : NULL);
+}
+static long do_epoll_pwait2(const long *a)
+{
+    return epoll_pwait2(FD, (struct epoll_event *)A(1), (int)A(2), (const struct timespec *)A(3),
+                        (const sigset_t *)A(4));
+}
+#ifdef SYS_select
+static long do_select(const long *a)
+{
+    return select((int)A(0), (fd_set *)A(1), (fd_set *)A(2), (fd_set *)A(3), (struct timeval *)A(4));
+}
+#endif
 static long do_epoll_pwait(const long *a)
 {
     return epoll_pwait(FD, (struct epoll_event *)A(1), (int)A(2), (int)A(3), (const sigset_t *)A(4));
@@ -121,6 +138,13 @@ static const struct {
     { SYS_epoll_pwait, do_epoll_pwait },
 #ifdef SYS_pidfd_getfd
     { SYS_pidfd_getfd, do_pidfd_getfd },
+#endif
+    { SYS_pselect6, do_pselect },
+#ifdef SYS_epoll_pwait2
+    { SYS_epoll_pwait2, do_epoll_pwait2 },
+#endif
+#ifdef SYS_select
+    { SYS_select, do_select },
 #endif
 #ifdef SYS_close_range
     { SYS_close_range, do_close_range },

@@ -48,6 +48,19 @@ static bool is_valid(const struct timespec *time)
 
 /* ---- poll ---- */
 
+/* The sockets of the process, when what is waited for does not name them: an epoll descriptor may be among it. */
+static void settle_process(void)
+{
+    const struct bus *bus = process_bus_attached();
+    if (bus) ready_settle_all(bus);
+}
+
+/* Is this an array of descriptors at all? The kernel refuses more than RLIMIT_NOFILE. */
+static bool is_array(const struct pollfd *fds, nfds_t count)
+{
+    return count <= FDTAB_MAX && usermem_ok(fds, count * sizeof(*fds), USERMEM_WRITE);
+}
+
 static bool any_raw(const struct pollfd *fds, nfds_t count)
 {
     for (nfds_t i = 0; i < count; i++)
@@ -134,10 +147,8 @@ EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     struct timespec time = { timeout / 1000, timeout % 1000 * 1000000L };
 
-    if (likely(!process_bus_attached()) || !usermem_ok(fds, count * sizeof(*fds), USERMEM_WRITE) ||
-        !any_raw(fds, count)) {
-        if (process_bus_attached())
-            ready_settle_all(process_bus_attached()); /* an epoll descriptor may be among them */
+    if (likely(!process_bus_attached()) || !is_array(fds, count) || !any_raw(fds, count)) {
+        settle_process();
         return real.poll(fds, count, timeout);
     }
     return poll_ours(fds, count, timeout < 0 ? NULL : &time, NULL);
@@ -145,9 +156,8 @@ EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 
 EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
-    if (likely(!process_bus_attached()) || !usermem_ok(fds, count * sizeof(*fds), USERMEM_WRITE) ||
-        !any_raw(fds, count)) {
-        if (process_bus_attached()) ready_settle_all(process_bus_attached());
+    if (likely(!process_bus_attached()) || !is_array(fds, count) || !any_raw(fds, count)) {
+        settle_process();
         return real.ppoll(fds, count, timeout, mask);
     }
     return poll_ours(fds, count, timeout, mask);
@@ -281,8 +291,10 @@ EXPORT int select(int count, fd_set *in, fd_set *out, fd_set *except, struct tim
     struct timespec time, deadline;
     int result;
 
-    if (!is_ours(count, sets) || (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0)))
+    if (!is_ours(count, sets) || (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0))) {
+        settle_process();
         return real.select(count, in, out, except, timeout);
+    }
     if (!timeout) return select_ours(count, sets, NULL, NULL);
     time =
         (struct timespec){ timeout->tv_sec + timeout->tv_usec / 1000000, timeout->tv_usec % 1000000 * 1000 };
@@ -304,7 +316,9 @@ EXPORT int pselect(int count, fd_set *in, fd_set *out, fd_set *except, const str
 {
     fd_set *sets[3] = { in, out, except };
 
-    if (!is_ours(count, sets) || (timeout && !is_valid(timeout)))
+    if (!is_ours(count, sets) || (timeout && !is_valid(timeout))) {
+        settle_process();
         return real.pselect(count, in, out, except, timeout, mask);
+    }
     return select_ours(count, sets, timeout, mask);
 }

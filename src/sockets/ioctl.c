@@ -4,6 +4,7 @@
  * write it. */
 /* prefix: ioctl_ raw_ */
 #include "sockets/ioctl.h"
+#include "base/clock.h"
 #include "base/sys.h"
 #include "bus/links.h"
 #include "bus/slot.h"
@@ -198,14 +199,6 @@ bool ioctl_is_interface(unsigned long number)
 
 /* ---- on a CAN socket ---- */
 
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 /* SIOCGSTAMP in its two widths and two units. */
 static int get_stamp(const struct bus *bus, uint32_t number, unsigned long request, void *user)
 {
@@ -218,7 +211,7 @@ static int get_stamp(const struct bus *bus, uint32_t number, unsigned long reque
         slot_update_rx_flags(bus, number);
     }
     if (!stamp && !load_relaxed(&slot->rx_frames)) return -ENOENT;
-    if (!stamp) stamp = now_ns(); /* a frame was read, but not stamped: now, from now on */
+    if (!stamp) stamp = clock_real_ns(); /* a frame was read, but not stamped: now, from now on */
     store_relaxed(&slot->stamp_ns, stamp);
     value[0] = (long)(stamp / 1000000000u);
     value[1] = (long)(stamp % 1000000000u) / (request == SIOCGSTAMP ? 1000 : 1);

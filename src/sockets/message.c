@@ -3,6 +3,7 @@
  * A time stamp comes in two kinds: SO_TIMESTAMP or SO_TIMESTAMPNS (one time), and SO_TIMESTAMPING (software, nothing, hardware). Both have
  * an old and a _NEW type, which differ for 32-bit programs; the option set last decides which type both come as. */
 #include "sockets/message.h"
+#include "base/clock.h"
 #include "sockets/usermem.h"
 #include <errno.h>
 #include <linux/net_tstamp.h>
@@ -53,14 +54,6 @@ static int put_pairs(struct message_control *control, int type, const int64_t *v
     return message_put(control, SOL_SOCKET, type, native, count * 2 * sizeof(*native));
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * SECOND_NS + (uint64_t)ts.tv_nsec;
-}
-
 int message_put_times(struct message_control *control, const struct bus_slot *slot, uint64_t time_ns)
 {
     uint32_t stamp = load_relaxed(&slot->option[OPT_TIMESTAMP]),
@@ -69,7 +62,7 @@ int message_put_times(struct message_control *control, const struct bus_slot *sl
     int64_t times[6] = { 0 };
     int error = 0;
 
-    if (stamp && !time_ns) time_ns = now_ns();
+    if (stamp && !time_ns) time_ns = clock_real_ns();
     times[0] = (int64_t)(time_ns / SECOND_NS);
     times[1] = (int64_t)(time_ns % SECOND_NS);
     if (stamp == TIMESTAMPNS) {

@@ -53,10 +53,14 @@ static void stop_watching(struct nlfd *nl)
     if (fd >= 0 && nl_watch_is_ours(nl, fd)) sys_call(SYS_close, fd);
 }
 
+/* The last one stops watching while the state is still ours: with no reference left it may be somebody else's at once. */
 void nlfd_close(struct nlfd *nl)
 {
-    if (load_acquire(&nl->refs) == 1) stop_watching(nl);
-    atomic_fetch_sub_explicit(&nl->refs, 1, memory_order_acq_rel);
+    for (;;) {
+        __typeof__(atomic_load(&nl->refs)) refs = load_acquire(&nl->refs);
+        if (refs == 1) stop_watching(nl);
+        if (atomic_compare_exchange_strong(&nl->refs, &refs, refs - 1)) return;
+    }
 }
 
 /* ---- notifications --------------------------------------------------------------------------------------------- */

@@ -10,6 +10,8 @@
 #include "sockets/usermem.h"
 #include <errno.h>
 #include <linux/can.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <string.h>
 
 /* prefix: options_ */
@@ -95,7 +97,8 @@ static int lock_filter_in(const struct option_call *call, int *value)
 static int bindtoifindex_in(const struct option_call *call, int *value)
 {
     if (*value < 0) return -EINVAL;
-    return *value && links_find(call->bus->control, (uint32_t)*value) >= LINKS_MAX ? -ENODEV : 0;
+    if (!*value || links_find(call->bus->control, (uint32_t)*value) < LINKS_MAX) return 0;
+    return raw_kernel_has_ifindex(call->fd, (uint32_t)*value) ? 0 : -ENODEV;
 }
 
 static int error_out(const struct option_call *call, int *value)
@@ -139,6 +142,17 @@ static int not_supported(const struct option_call *call, int *value)
     return -EOPNOTSUPP;
 }
 
+/* An interface of the real kernel will do as well: it has no effect either. */
+static int kernel_index(int fd, const char *name, int32_t *ifindex)
+{
+    struct ifreq request = { 0 };
+
+    memcpy(request.ifr_name, name, LINK_NAME_SIZE);
+    if (sys_call(SYS_ioctl, fd, SIOCGIFINDEX, &request) != 0) return -ENODEV;
+    *ifindex = request.ifr_ifindex;
+    return 0;
+}
+
 static int bindtodevice_set(const struct option_call *call, const void *user, socklen_t size)
 {
     struct link_view view;
@@ -150,7 +164,8 @@ static int bindtodevice_set(const struct option_call *call, const void *user, so
     if (usermem_read(name, user, size < sizeof(name) - 1 ? size : sizeof(name) - 1)) return -EFAULT;
     if (!name[0])
         view.ifindex = 0;
-    else if (links_by_name(call->bus->control, name, sizeof(name), &view))
+    else if (links_by_name(call->bus->control, name, sizeof(name), &view) &&
+             kernel_index(call->fd, name, &view.ifindex))
         return -ENODEV;
     store_relaxed(&call->slot->option[OPT_BINDTOIFINDEX], (uint32_t)view.ifindex);
     return 0;

@@ -1,7 +1,8 @@
 /* sockets/process.c - attaching to the instance: once per process, by whoever needs it first, without locks.
  *
- * state goes NONE -> ATTACHING -> READY; a failure goes back to NONE, so that a program started before its instance finds it
- * later. Threads that meet ATTACHING wait for it; a thread that was killed inside takes the process with it. */
+ * state is NONE, READY, or pid << 32 | tid of the thread that is attaching. Others wait for it, asleep. A failure goes back to
+ * NONE, so that a program started before its instance finds it later. A child of fork() that inherits somebody else's attempt
+ * begins anew; a signal handler inside the attempt of its own thread goes without. */
 #include "sockets/process.h"
 #include "base/sys.h"
 #include "bus/attach.h"
@@ -10,15 +11,17 @@
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <string.h>
+#include <time.h>
 
-enum { NONE, ATTACHING, READY };
+enum { NONE, READY };
 
-#define DIR_SIZE 90
+#define DIR_SIZE     90
+#define WAIT_STEP_NS 200000
 
 static char instance_dir[DIR_SIZE];
 static bool dir_chosen;
-static struct bus instance;
-static atomic_u32 state;
+static struct bus instance; /* control and data are set before state is READY */
+static atomic_u64 state;
 static _Atomic int last_error = -ENOENT;
 
 void process_set_dir(const char *dir, bool chosen)
@@ -68,15 +71,19 @@ static void close_both(const int fds[2])
 
 static int attach(void)
 {
+    struct bus fresh = { .dir = instance.dir, .dir_size = instance.dir_size };
     int fds[2], error;
 
     if (!instance.dir) return -ENOENT;
     error = check_dir();
     if (error) return error;
     error = hello(fds);
-    if (!error) error = attach_map(&instance, fds[0], fds[1], false);
+    if (!error) error = attach_map(&fresh, fds[0], fds[1], false);
     close_both(fds);
-    return error;
+    if (error) return error;
+    instance.control = fresh.control;
+    instance.data = fresh.data;
+    return 0;
 }
 
 const struct bus *process_bus_attached(void)
@@ -84,16 +91,36 @@ const struct bus *process_bus_attached(void)
     return likely(load_acquire(&state) == READY) ? &instance : NULL;
 }
 
+static uint64_t my_attempt(void)
+{
+    return (uint64_t)sys_call6(SYS_getpid, 0, 0, 0, 0, 0, 0) << 32 |
+           (uint32_t)sys_call6(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+/* Somebody is at it: false when it is ourselves. */
+static bool wait_for(uint64_t attempt, uint64_t mine)
+{
+    struct timespec moment = { 0, WAIT_STEP_NS };
+
+    if (attempt == mine) return false;
+    if (attempt >> 32 != mine >> 32)
+        cas64(&state, attempt, NONE); /* inherited: it ended with the fork */
+    else
+        sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &moment, NULL);
+    return true;
+}
+
 const struct bus *process_bus(void)
 {
-    uint32_t now;
+    uint64_t now, mine = 0;
 
-    while ((now = load_acquire(&state)) != READY) {
-        if (now == ATTACHING) {
-            sys_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    while (unlikely((now = load_acquire(&state)) != READY)) {
+        if (!mine) mine = my_attempt();
+        if (now != NONE) {
+            if (!wait_for(now, mine)) return NULL;
             continue;
         }
-        if (!cas32(&state, NONE, ATTACHING)) continue;
+        if (!cas64(&state, NONE, mine)) continue;
         last_error = attach();
         store_release(&state, last_error ? NONE : READY);
         if (last_error) return NULL;

@@ -56,6 +56,9 @@ int raw_setsockopt(const struct bus *bus, uint32_t slot, int fd, int level, int 
 int raw_getsockopt(const struct bus *bus, uint32_t slot, int fd, int level, int name, void *user_value,
                    socklen_t *user_size);
 
+/* Does the real kernel know an interface with this index? `fd`: any socket. */
+bool raw_kernel_has_ifindex(int fd, uint32_t ifindex);
+
 /* O_ASYNC of the socket was switched. */
 void raw_set_async(const struct bus *bus, uint32_t slot, int fd, bool on);
 

@@ -5,6 +5,7 @@
 /* prefix: raw_ */
 
 #include "sockets/raw.h"
+#include "base/clock.h"
 #include "base/sys.h"
 #include "bus/errqueue.h"
 #include "bus/ring.h"
@@ -12,6 +13,7 @@
 #include "can/frame.h"
 #include "sockets/door.h"
 #include "sockets/message.h"
+#include "sockets/process.h"
 #include "sockets/usermem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -40,13 +42,6 @@ static int put_control(const struct bus_slot *slot, const struct ring_item *item
 }
 
 /* ---- one frame ---- */
-
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static bool is_nonblocking(int fd, int flags)
 {
@@ -85,33 +80,57 @@ static int wait_for_frame(const struct bus *bus, uint32_t number, int fd, int fl
     return sleep_on(&bus->data->slot[number], fd);
 }
 
-/* After taking something: the token stays, unless somebody waits for the next one. The kernel wakes one sleeper for a token; a
- * reader that leaves with it must see to the others. */
-static void after_taking(const struct bus *bus, uint32_t number, int fd, bool slept)
+/* After taking something: the token stays, unless somebody waits for the next one. The kernel wakes one sleeper for a token, so
+ * whoever takes a frame while others sleep sees to them. */
+static void after_taking(const struct bus *bus, uint32_t number, int fd)
 {
     struct bus_slot *slot = &bus->data->slot[number];
 
-    if (unlikely(load_relaxed(&slot->async) || (slept && load_seq(&slot->waiters))))
+    if (likely(!load_relaxed(&slot->async) && !load_seq(&slot->waiters))) return;
+    if (load_relaxed(&slot->async) || (load_seq(&bus->data->ring[number].armed) & 3) == WAKE_SENT)
         wake_settle(bus, number, fd);
+}
+
+/* SO_RCVTIMEO has passed since `since_ns`. It is the real socket's, which starts it anew for each sleep. */
+static bool timed_out(int fd, uint64_t since_ns)
+{
+    struct timeval limit = { 0, 0 };
+    socklen_t size = sizeof(limit);
+    uint64_t limit_ns;
+
+    if (sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &size) != 0) return false;
+    limit_ns = (uint64_t)limit.tv_sec * 1000000000u + (uint64_t)limit.tv_usec * 1000u;
+    return limit_ns && clock_mono_ns() - since_ns >= limit_ns;
+}
+
+/* Waits until there is a frame or an error: 0, else why not. *since_ns: when the first sleep began. */
+static int wait_round(const struct bus *bus, uint32_t number, int fd, int flags, unsigned round,
+                      uint64_t *since_ns)
+{
+    if (round == YIELDS) *since_ns = clock_mono_ns();
+    if (round > YIELDS && !is_nonblocking(fd, flags) && timed_out(fd, *since_ns)) return -EAGAIN;
+    return wait_for_frame(bus, number, fd, flags, round);
 }
 
 static int take_frame(const struct bus *bus, uint32_t number, int fd, int flags, struct ring_item *item)
 {
     struct bus_slot *slot = &bus->data->slot[number];
-    unsigned round;
+    uint64_t since_ns = 0;
     int error;
 
-    for (round = 0;; round++) {
+    if (unlikely((load_relaxed(&slot->rx_flags) & RX_XL) && !bus->ext))
+        process_need_ext(); /* inherited, or passed to us */
+    for (unsigned round = 0;; round++) {
         error = raw_take_error(slot);
         if (unlikely(error)) break;
         if (likely(flags & MSG_PEEK ? ring_peek(bus, number, item) : ring_pop(bus, number, item))) break;
-        error = wait_for_frame(bus, number, fd, flags, round);
+        error = wait_round(bus, number, fd, flags, round, &since_ns);
         if (error) return error;
     }
-    if (!(flags & MSG_PEEK)) after_taking(bus, number, fd, round > YIELDS);
+    if (!(flags & MSG_PEEK)) after_taking(bus, number, fd);
     if (error) return error;
     if (load_relaxed(&slot->rx_flags) & RX_TIME)
-        store_relaxed(&slot->stamp_ns, item->time_ns ? item->time_ns : now_ns());
+        store_relaxed(&slot->stamp_ns, item->time_ns ? item->time_ns : clock_real_ns());
     if (!(flags & MSG_PEEK)) store_relaxed(&slot->rx_frames, load_relaxed(&slot->rx_frames) + 1);
     return 0;
 }

@@ -33,8 +33,7 @@ struct target {
     bool foreign;
 };
 
-/* Does the real kernel know this index? */
-static bool kernel_has_ifindex(int fd, uint32_t ifindex)
+bool raw_kernel_has_ifindex(int fd, uint32_t ifindex)
 {
     struct ifreq request = { .ifr_ifindex = (int)ifindex };
     return sys_call(SYS_ioctl, fd, 0x8910 /* SIOCGIFNAME */, &request) == 0;
@@ -53,7 +52,7 @@ static int find_target(const struct bus *bus, struct bus_slot *slot, int fd, uin
         out->state = load_acquire(&bus->control->links[out->index].state);
         return 0;
     }
-    out->foreign = kernel_has_ifindex(fd, ifindex);
+    out->foreign = raw_kernel_has_ifindex(fd, ifindex);
     out->state = 0;
     return out->foreign ? 0 : -ENXIO;
 }
@@ -70,7 +69,9 @@ static int check_kind(const struct bus_slot *slot, const struct target *target, 
     switch (frame_classify(frame, size)) {
     case FRAME_CC: return 0;
     case FRAME_FD: return load_relaxed(&slot->option[OPT_FD]) && is_fd_mtu(mtu) ? 0 : -EINVAL;
-    case FRAME_XL: return load_relaxed(&slot->option[OPT_XL]) && is_xl_mtu(mtu) ? 0 : -EINVAL;
+    case FRAME_XL:
+        if (!load_relaxed(&slot->option[OPT_XL]) || !is_xl_mtu(mtu)) return -EINVAL;
+        return process_need_ext() ? -ENOBUFS : 0; /* a socket that was inherited or passed to us */
     case FRAME_NONE: break;
     }
     return -EINVAL;

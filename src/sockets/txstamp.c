@@ -3,6 +3,7 @@
  * A frame can be stamped twice: when it is handed to the queue of the device (TX_SCHED) and when the driver takes it (TX_SOFTWARE).
  * Here both happen in the sender's call. Virtual interfaces have no hardware that stamps, so TX_HARDWARE alone yields nothing. */
 #include "sockets/txstamp.h"
+#include "base/clock.h"
 #include "bus/errqueue.h"
 #include "sockets/message.h"
 #include <errno.h>
@@ -11,14 +12,6 @@
 #include <time.h>
 
 #define ERROR_QUEUE_TYPE 1 /* SCM_CAN_RAW_ERRQUEUE */
-
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* Does the frame get as far as the driver? A device without carrier loses it before. */
 static bool reaches_driver(uint64_t state)
@@ -37,12 +30,12 @@ void txstamp_record(const struct bus *bus, uint32_t number, int fd, uint32_t fla
     if (!(state & LINK_UP)) return;
     if (flags & SOF_TIMESTAMPING_TX_SCHED) {
         item.info = SCM_TSTAMP_SCHED;
-        item.time_ns = now_ns();
+        item.time_ns = clock_real_ns();
         errqueue_push(bus, number, fd, &item, frame);
     }
     if ((flags & SOF_TIMESTAMPING_TX_SOFTWARE) && reaches_driver(state)) {
         item.info = SCM_TSTAMP_SND;
-        item.time_ns = now_ns();
+        item.time_ns = clock_real_ns();
         errqueue_push(bus, number, fd, &item, frame);
     }
 }

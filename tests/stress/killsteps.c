@@ -145,7 +145,7 @@ void janitor(void)
 
     for (unsigned tick = 0; tick < 3; tick++) {
         slot_sweep(bus, stale);
-        slot_nudge(bus, waiting, sender.fd);
+        slot_nudge(bus, waiting);
     }
 }
 

@@ -138,9 +138,9 @@ static void slot_nudge_wakes_who_waits_for_what_is_there(void **state)
     store_relaxed(&mem.bus.data->ring[reader.slot].armed, WAKE_SENT); /* and nothing was sent */
     send_id(0, 1);
     assert_int_equal(poll(&pfd, 1, 0), 0);
-    slot_nudge(&mem.bus, waiting, sender.fd);
+    slot_nudge(&mem.bus, waiting);
     assert_int_equal(poll(&pfd, 1, 0), 0); /* not at once */
-    slot_nudge(&mem.bus, waiting, sender.fd);
+    slot_nudge(&mem.bus, waiting);
     assert_int_equal(poll(&pfd, 1, 0), 1);
     busmem_socket_close(&mem.bus, &reader);
 }
