@@ -276,6 +276,45 @@ static int inherited(void)
     return client_receive(atoi(interface), &number) != 1;
 }
 
+/* ---- large: CAN XL frames on a socket that is inherited by exec ---- */
+
+#define XL_FRAMES 7 /* CAN_RAW_XL_FRAMES */
+#define XL_BYTES  512
+
+/* The child: `interface` is the descriptor again. */
+static int read_large(void)
+{
+    uint8_t bytes[2100] = { 0 };
+    ssize_t size = read(atoi(interface), bytes, sizeof(bytes));
+
+    if (size != XL_BYTES || bytes[XL_BYTES - 1] != 0x77) printf("# %zd bytes\n", size);
+    return size != XL_BYTES || bytes[XL_BYTES - 1] != 0x77;
+}
+
+static int large(void)
+{
+    int fd = client_open(interface, CAN_INV_FILTER, WAIT_S), tx = client_open(interface, 0, 1), on = 1,
+        status;
+    uint8_t bytes[XL_BYTES] = { 0x23, 1, 0, 0, 0x80, 0, (XL_BYTES - 12) & 0xff, (XL_BYTES - 12) >> 8 };
+    char text[16];
+
+    bytes[XL_BYTES - 1] = 0x77;
+    MUST(setsockopt(fd, SOL_CAN_RAW, XL_FRAMES, &on, sizeof(on)) == 0);
+    MUST(setsockopt(tx, SOL_CAN_RAW, XL_FRAMES, &on, sizeof(on)) == 0);
+    snprintf(text, sizeof(text), "%d", fd);
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl(self, self, "read-large", text, "1", (char *)NULL);
+        _exit(98);
+    }
+    for (unsigned i = 0; waitpid(pid, &status, WNOHANG) == 0; i++) {
+        MUST(i < WAIT_S * 100);
+        MUST(write(tx, bytes, sizeof(bytes)) == sizeof(bytes));
+        usleep(10000);
+    }
+    return status != 0;
+}
+
 /* ---- closing: a socket is closed while other threads read and write it ---- */
 
 static volatile int closing_fd;
@@ -372,7 +411,7 @@ static const struct {
 } actions[] = {
     { "sockets", sockets }, { "storm", storm }, { "threads", threads }, { "forks", forks },
     { "widows", widows },   { "lazy", lazy },   { "spawn", spawn },     { "inherited", inherited },
-    { "closing", closing }, { "full", full },
+    { "closing", closing }, { "full", full },   { "large", large },     { "read-large", read_large },
 };
 
 int main(int argc, char *argv[])
