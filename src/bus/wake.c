@@ -16,6 +16,7 @@
 #include "bus/ring.h"
 #include "base/sys.h"
 #include <errno.h>
+#include <stddef.h>
 
 #define SENDING_SPINS 300
 
@@ -67,6 +68,30 @@ static long send_from_fresh(const struct sockaddr_un *address, int size)
     return sent;
 }
 
+int wake_bell_address(const struct bus *bus, struct sockaddr_un *out)
+{
+    static const char head[] = "\0pocketcan:";
+
+    if (bus->dir_size + sizeof(head) > sizeof(out->sun_path)) return -ENAMETOOLONG;
+    out->sun_family = AF_UNIX;
+    __builtin_memcpy(out->sun_path, head, sizeof(head) - 1);
+    __builtin_memcpy(out->sun_path + sizeof(head) - 1, bus->dir, bus->dir_size);
+    return (int)(offsetof(struct sockaddr_un, sun_path) + sizeof(head) - 1 + bus->dir_size);
+}
+
+/* We cannot reach the socket by its name - since setuid() or chroot() - but the daemon can. */
+static long ask_daemon(const struct bus *bus, uint32_t slot)
+{
+    struct sockaddr_un address;
+    int size = wake_bell_address(bus, &address), fd = size < 0 ? size : wake_socket();
+    long sent;
+
+    if (fd < 0) return fd;
+    sent = sys_call(SYS_sendto, fd, &slot, sizeof(slot), MSG_DONTWAIT | MSG_NOSIGNAL, &address, size);
+    sys_call(SYS_close, fd);
+    return sent;
+}
+
 /* Returns 0 when the socket has a token now, -ECONNREFUSED when nobody holds it, or why it could not be sent. */
 static int send_token(const struct bus *bus, uint32_t slot, uint32_t gen, int fd)
 {
@@ -76,8 +101,9 @@ static int send_token(const struct bus *bus, uint32_t slot, uint32_t gen, int fd
 
     if (size < 0) return size;
     sent = send_from(fd, &address, size);
-    if (unlikely(sent < 0 && sent != -ECONNREFUSED && sent != -ENOENT))
-        sent = send_from_fresh(&address, size); /* ours was closed by another thread, or is full of tokens */
+    if (likely(sent > 0) || sent == -ECONNREFUSED) return sent > 0 ? 0 : (int)sent;
+    if (sent == -EACCES || sent == -ENOENT) return ask_daemon(bus, slot) > 0 ? 0 : (int)sent;
+    sent = send_from_fresh(&address, size); /* ours was closed by another thread, or is full of tokens */
     return sent > 0 || sent == -EAGAIN ? 0 : (int)sent; /* a full queue holds tokens enough */
 }
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include "bus/attach.h"
 #include "bus/slot.h"
+#include "bus/wake.h"
 #include "daemon/ctlserver.h"
 #include "daemon/linkserver.h"
 #include "daemon/loop.h"
@@ -31,6 +32,7 @@ struct worker {
     struct linkserver links;
     struct ctlserver ctl;
     struct loop_source timer;
+    struct loop_source bell;       /* wake_bell_address() */
     unsigned tick_s;               /* seconds until the next tick; 0: none set */
     uint32_t stale[SOCKETS_MAX];   /* slot_sweep()'s memory */
     uint64_t waiting[SOCKETS_MAX]; /* slot_nudge()'s memory */
@@ -79,6 +81,30 @@ static void on_tick(struct loop_source *source, uint32_t events)
         set_tick(last * 2 > IDLE_TICK_MAX_S ? IDLE_TICK_MAX_S : last * 2);
 }
 
+static void on_bell(struct loop_source *source, uint32_t events)
+{
+    uint32_t slot;
+
+    (void)events;
+    while (recv(source->fd, &slot, sizeof(slot), 0) == sizeof(slot))
+        if (slot < SOCKETS_MAX && wake_pending(&worker.bus, slot))
+            wake_nudge(&worker.bus, slot, load_relaxed(&worker.bus.data->slot[slot].gen));
+}
+
+/* Without it (the name is taken, or the namespace knows none) such programs are woken at the next tick. */
+static void start_bell(void)
+{
+    struct sockaddr_un address;
+    int size = wake_bell_address(&worker.bus, &address);
+
+    worker.bell =
+        (struct loop_source){ socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on_bell };
+    if (worker.bell.fd < 0) return;
+    if (size < 0 || bind(worker.bell.fd, (struct sockaddr *)&address, (socklen_t)size) < 0 ||
+        loop_add(&worker.bell, EPOLLIN) < 0)
+        close(worker.bell.fd);
+}
+
 /* Somebody connected, so somebody may be about to open sockets. */
 static void on_client(void *context)
 {
@@ -103,6 +129,7 @@ static int start(const struct worker_config *config)
     if (worker.links.token_fd < 0 || worker.timer.fd < 0) return -errno;
     error = loop_add(&worker.timer, EPOLLIN);
     if (error) return error;
+    start_bell();
     linkserver_start(&worker.links);
     worker.ctl.links = &worker.links;
     worker.ctl.on_client = on_client;

@@ -161,6 +161,43 @@ TEST(threads_a_frame_wakes_one_blocked_reader)
     CHECK_EQ(w[1].got, 16);
 }
 
+/* A server opens its sockets as root and then becomes somebody else. */
+TEST(threads_a_frame_sent_after_setuid_wakes_a_blocked_reader)
+{
+    int fd = raw_a(), a = raw_a();
+    struct timeval limit = { .tv_usec = 700000 };
+    struct work w = { .fd = fd };
+    pthread_t t;
+
+    block(fd);
+    OK(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
+    if (setuid(65534)) SKIP("may not change the user");
+    t = reader_asleep(&w);
+    put(a, 1);
+    join(t);
+    CHECK_EQ(w.got, 16);
+}
+
+/* Two sleepers on one socket: the one that only peeks must not leave the other asleep. */
+TEST(threads_a_peek_leaves_nobody_asleep)
+{
+    int fd = raw_a(), a = raw_a();
+    struct timeval limit = { .tv_usec = 700000 };
+    struct work w = { .fd = fd };
+    struct can_frame f;
+    pthread_t t;
+
+    block(fd);
+    OK(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
+    t = reader_asleep(&w);
+    put(a, 1);
+    recv(fd, &f, sizeof(f), MSG_PEEK | MSG_DONTWAIT);
+    recv(fd, &f, sizeof(f), MSG_DONTWAIT);
+    put(a, 2);
+    join(t);
+    CHECK_EQ(w.got, 16);
+}
+
 TEST(threads_down_wakes_a_blocked_reader)
 {
     int index = VCAN_UP(), fd = raw_bound(index);
