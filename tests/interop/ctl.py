@@ -15,8 +15,15 @@ DIR = sys.argv[1]
 def connect():
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     sock.settimeout(10)
-    sock.connect(DIR + "/ctl")
-    return sock
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            sock.connect(DIR + "/ctl")
+            return sock
+        except BlockingIOError:  # the backlog is full: a busy machine
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.001)
 
 
 def request(op, payload=b"", version=VERSION, magic=MAGIC, size=None):
