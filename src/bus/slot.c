@@ -484,9 +484,9 @@ void slot_nudge(const struct bus *bus, uint64_t *waiting)
     for (uint32_t number = 0; number < high && number < SOCKETS_MAX; number++) {
         uint64_t now = standing(bus, number);
         if (now && (waiting[number] & ~(uint64_t)TOLD) == now) {
-            if (!(waiting[number] & TOLD))
+            if (!(waiting[number] & TOLD) || load_relaxed(&slot_at(bus, number)->waiters))
                 wake_nudge(bus, number, life_gen(load_acquire(&bus->data->life[number])));
-            now |= TOLD; /* once is enough: a token stays until it is read */
+            now |= TOLD; /* a token stays until it is read, but wakes only one sleeper, once */
         }
         waiting[number] = now;
     }

@@ -81,13 +81,13 @@ static int wait_for_frame(const struct bus *bus, uint32_t number, int fd, int fl
 }
 
 /* After taking something: the token stays, unless somebody waits for the next one. The kernel wakes one sleeper for a token, so
- * whoever takes a frame while others sleep sees to them. */
+ * whoever takes a frame while others sleep sees to them; also while one is being sent, because that may be what woke it. */
 static void after_taking(const struct bus *bus, uint32_t number, int fd)
 {
     struct bus_slot *slot = &bus->data->slot[number];
 
     if (likely(!load_relaxed(&slot->async) && !load_seq(&slot->waiters))) return;
-    if (load_relaxed(&slot->async) || (load_seq(&bus->data->ring[number].armed) & 3) == WAKE_SENT)
+    if (load_relaxed(&slot->async) || (load_seq(&bus->data->ring[number].armed) & 3) != WAKE_ARMED)
         wake_settle(bus, number, fd);
 }
 
