@@ -7,6 +7,7 @@ SAN ?=
 PREFIX ?= /usr/local
 WERROR ?= $(if $(CI),$(if $(SAN),false,true),false)
 FUZZ_SECONDS ?= 60
+N ?= 100000
 TESTS ?=
 
 comma := ,
@@ -63,6 +64,12 @@ fuzz:
 	@tools/install-deps build check
 	@tools/fuzz build-fuzz $(FUZZ_SECONDS)
 
+# The real kernel is booted by tests/vm/vm.
+fuzz-diff:
+	@tools/install-deps build test
+	@$(MAKE) --no-print-directory all
+	@tests/diff/run-diff --build $(BUILD) $(N)
+
 install: all
 	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
 
@@ -77,6 +84,7 @@ help:
 	@echo 'make check      formatting, layers, headers, symbols, sizes, clang-tidy, cppcheck: all errors'
 	@echo 'make bench      measure, print a table, write JSON'
 	@echo 'make fuzz       run every fuzz target for FUZZ_SECONDS (60)'
+	@echo 'make fuzz-diff  N=100000 random socket calls, on a real kernel and on pocketcan: do they do the same?'
 	@echo 'make install    to PREFIX (/usr/local) below DESTDIR'
 	@echo 'make clean      remove the build directories'
 	@echo 'demo, test and check first install what is missing (tools/packages) with apt.'

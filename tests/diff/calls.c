@@ -1,0 +1,445 @@
+/* Steps on descriptors, names, options, readiness, and ioctl. */
+#include "diff.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/can/raw.h>
+#include <linux/filter.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define FILL 0xa5
+
+static uint8_t buffer[8192];
+
+static void *pointer(const struct step *step, void *otherwise)
+{
+    const char *text = step_text(step, "ptr", "");
+
+    return !strcmp(text, "null") ? NULL : !strcmp(text, "bad") ? (void *)1 : otherwise;
+}
+
+/* ---- descriptors ---- */
+
+/* Puts a new descriptor where operand `at` says, in the place of what is there. */
+static void keep(const struct step *step, int at, long long fd)
+{
+    int *slot = step_slot(step, at), error = errno;
+
+    if (fd >= 0) {
+        if (!slot) {
+            close((int)fd);
+        } else {
+            if (*slot >= 0 && *slot != fd) close(*slot);
+            *slot = (int)fd;
+        }
+    }
+    errno = error;
+    out_result(fd < 0 ? fd : 0);
+}
+
+static void op_socket(const struct step *step)
+{
+    keep(step, 0,
+         socket((int)step_number(step, "family", AF_CAN), (int)step_value(step, 1) | SOCK_NONBLOCK,
+                (int)step_value(step, 2)));
+}
+
+static void op_close(const struct step *step)
+{
+    int *slot = step_slot(step, 0), fd = slot ? *slot : -1;
+
+    if (slot) *slot = -1;
+    out_result(close(fd));
+}
+
+static void op_dup(const struct step *step)
+{
+    const char *how = step_text(step, "how", "dup");
+    int from = step_fd(step, 0), *to = step_slot(step, 1), fd;
+
+    if (!to || to == step_slot(step, 0)) return;
+    if (!strcmp(how, "dup2") && *to >= 0)
+        fd = dup2(from, *to);
+    else if (!strcmp(how, "dup3") && *to >= 0)
+        fd = dup3(from, *to, O_CLOEXEC);
+    else if (!strcmp(how, "fcntl"))
+        fd = fcntl(from, F_DUPFD, 20);
+    else if (!strcmp(how, "cloexec"))
+        fd = fcntl(from, F_DUPFD_CLOEXEC, 30);
+    else
+        fd = dup(from);
+    keep(step, 1, fd);
+}
+
+static void op_give(const struct step *step)
+{
+    int fd = step_fd(step, 0);
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(fd))] = { 0 };
+    char byte = 0;
+    struct iovec iov = { &byte, 1 };
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+    };
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(fd));
+    memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+    out_result(sendmsg(world->transfer[0], &m, MSG_DONTWAIT));
+}
+
+static void op_take(const struct step *step)
+{
+    int fd = -1;
+    char byte;
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(fd))];
+    struct iovec iov = { &byte, 1 };
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+    };
+
+    if (recvmsg(world->transfer[1], &m, MSG_DONTWAIT) >= 0 && CMSG_FIRSTHDR(&m))
+        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
+    keep(step, 0, fd);
+}
+
+static void op_fcntl(const struct step *step)
+{
+    int fd = step_fd(step, 0), command = (int)step_value(step, 1), argument = (int)step_value(step, 2);
+
+    if (command == F_SETFL) argument |= O_NONBLOCK; /* nothing here may block */
+    out_result(fcntl(fd, command, argument));
+}
+
+/* Calls that a CAN socket refuses, or that any descriptor has. */
+static void op_misc(const struct step *step)
+{
+    const char *what = step_word(step, 1);
+    int fd = step_fd(step, 0);
+    struct stat st;
+
+    if (!strcmp(what, "fstat")) {
+        out_result(fstat(fd, &st));
+        if (fd >= 0) out(" %o %ld", st.st_mode, (long)st.st_size);
+    } else if (!strcmp(what, "lseek")) {
+        out_result(lseek(fd, 0, SEEK_SET));
+    } else if (!strcmp(what, "pread")) {
+        out_result(pread(fd, buffer, 16, 0));
+    } else if (!strcmp(what, "pwrite")) {
+        out_result(pwrite(fd, buffer, 16, 0));
+    } else if (!strcmp(what, "fsync")) {
+        out_result(fsync(fd));
+    } else if (!strcmp(what, "ftruncate")) {
+        out_result(ftruncate(fd, 0));
+    } else if (!strcmp(what, "mmap")) {
+        out_result(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED ? -1 : 0);
+    } else if (!strcmp(what, "listen")) {
+        out_result(listen(fd, 1));
+    } else if (!strcmp(what, "accept")) {
+        out_result(accept4(fd, NULL, NULL, (int)step_number(step, "fl", 0)));
+    } else if (!strcmp(what, "shutdown")) {
+        out_result(shutdown(fd, (int)step_number(step, "how", 2)));
+    }
+}
+
+/* ---- names ---- */
+
+static void op_bind(const struct step *step)
+{
+    union {
+        struct sockaddr_can can;
+        uint8_t bytes[256];
+    } a;
+    socklen_t size = (socklen_t)step_number(step, "len", sizeof(a.can));
+
+    memset(&a, 0x77, sizeof(a));
+    a.can.can_family = (sa_family_t)step_number(step, "family", AF_CAN);
+    a.can.can_ifindex = step_index(step_word(step, 1));
+    if (!strcmp(step->operation, "connect"))
+        out_result(connect(step_fd(step, 0), pointer(step, &a), size));
+    else
+        out_result(bind(step_fd(step, 0), pointer(step, &a), size));
+}
+
+static void op_name(const struct step *step)
+{
+    uint8_t bytes[64];
+    socklen_t size = (socklen_t)step_number(step, "len", 24);
+    struct sockaddr_can can;
+    int result;
+
+    memset(bytes, FILL, sizeof(bytes));
+    result = !strcmp(step->operation, "peer") ? getpeername(step_fd(step, 0), pointer(step, bytes), &size)
+                                              : getsockname(step_fd(step, 0), pointer(step, bytes), &size);
+    out_result(result);
+    out(" size %d", (int)size);
+    if (!result && step_number(step, "len", 24) >= 8 && !step_text(step, "ptr", NULL)) {
+        memcpy(&can, bytes, 8);
+        out(" %d/%02x%02x/%s", can.can_family, bytes[2], bytes[3], step_index_word(can.can_ifindex));
+        memset(bytes, FILL, 8);
+    }
+    out(" ");
+    out_bytes(bytes, 24);
+}
+
+/* ---- options ---- */
+
+static int level_of(const char *word)
+{
+    return !strcmp(word, "raw") ? SOL_CAN_RAW : !strcmp(word, "sol") ? SOL_SOCKET : atoi(word);
+}
+
+/* A frame that is queued when SO_TIMESTAMPING is switched on has a time stamp if anybody had asked for one: if another socket did
+ * on Linux, if this one did on pocketcan. So none is queued. */
+static void empty_queue(int fd)
+{
+    for (int i = 0; i < 2000 && (recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT) >= 0 || errno != EAGAIN); i++)
+        if (errno == EBADF) break;
+}
+
+/* set s0 raw|sol|LEVEL OPTION VALUE: an int over and over, or str=, dev=, tv=SECONDS:MICROSECONDS */
+static void op_set(const struct step *step)
+{
+    int level = level_of(step_word(step, 1)), option = (int)step_value(step, 2),
+        value = (int)step_value(step, 3);
+    const char *device = step_text(step, "dev", NULL), *time = step_text(step, "tv", NULL);
+    socklen_t size = 4;
+
+    if (level == SOL_SOCKET && (option == SO_TIMESTAMPING || option == 65)) empty_queue(step_fd(step, 0));
+    memset(buffer, 0, 128);
+    for (size_t i = 0; i < 64; i += sizeof(value))
+        memcpy(buffer + i, &value, sizeof(value));
+    if (step_text(step, "if", NULL)) memcpy(buffer, &(int){ step_index(step_text(step, "if", "")) }, 4);
+    if (device) {
+        memset(buffer, 0, 64);
+        snprintf((char *)buffer, 64, "%s", step_name(device));
+        size = (socklen_t)strlen((char *)buffer) + 1;
+    }
+    if (time) {
+        char *end;
+        long seconds = strtol(time, &end, 10);
+        struct timeval tv = { seconds, *end ? strtol(end + 1, NULL, 10) : 0 };
+
+        memcpy(buffer, &tv, sizeof(tv));
+        size = sizeof(tv);
+    }
+    size = (socklen_t)step_number(step, "len", size);
+    out_result(setsockopt(step_fd(step, 0), level, option, pointer(step, buffer), size));
+}
+
+static void op_get(const struct step *step)
+{
+    int level = level_of(step_word(step, 1)), option = (int)step_value(step, 2), result;
+    socklen_t size = (socklen_t)step_number(step, "len", 4), given = size;
+
+    memset(buffer, FILL, sizeof(buffer));
+    result = getsockopt(step_fd(step, 0), level, option, pointer(step, buffer), &size);
+    out_result(result);
+    out(" size %d ", (int)size);
+    if (step_fd(step, 0) < 0 || (int)given < 0 || given > sizeof(buffer) - 64) return;
+    if (level == SOL_SOCKET && option == SO_BINDTOIFINDEX && !result && size == 4) {
+        out("%s", step_index_word(*(int *)(void *)buffer));
+        return;
+    }
+    out_bytes(buffer, (given > size ? given : size) + 8);
+}
+
+/* filter s0 ID/MASK... */
+static void op_filter(const struct step *step)
+{
+    struct can_filter filters[520];
+    int count = 0, repeat = (int)step_number(step, "times", 1);
+    char *end;
+
+    memset(filters, 0, sizeof(filters));
+    for (int round = 0; round < repeat; round++)
+        for (int i = 1; *step_word(step, i) && count < 520; i++) {
+            filters[count].can_id = (canid_t)strtoul(step_word(step, i), &end, 16) + (canid_t)round;
+            filters[count++].can_mask = *end ? (canid_t)strtoul(end + 1, NULL, 16) : 0;
+        }
+    out_result(setsockopt(step_fd(step, 0), SOL_CAN_RAW, CAN_RAW_FILTER, pointer(step, filters),
+                          (socklen_t)step_number(step, "len", count * 8)));
+}
+
+#define LOAD(at, wide)                                                                                       \
+    {                                                                                                        \
+        BPF_LD | (wide) | BPF_ABS, 0, 0, (at)                                                                \
+    }
+#define RETURN(n)                                                                                            \
+    {                                                                                                        \
+        BPF_RET | BPF_K, 0, 0, (n)                                                                           \
+    }
+#define LOAD_ANCILLARY(what) LOAD((uint32_t)(SKF_AD_OFF + (what)), BPF_W)
+
+/* bpf s0 NUMBER */
+static void op_bpf(const struct step *step)
+{
+    static struct sock_filter programs[][6] = {
+        { RETURN(0xffff) },
+        { RETURN(0) },
+        { RETURN(4) },
+        { LOAD(0, BPF_W), { BPF_JMP | BPF_JEQ, 0, 1, 0x23010000 }, RETURN(0xffffffff), RETURN(0) },
+        { LOAD(4, BPF_B), { BPF_RET | BPF_A, 0, 0, 0 } },
+        { LOAD_ANCILLARY(SKF_AD_PROTOCOL), { BPF_JMP | BPF_JEQ, 0, 1, 0x0c }, RETURN(0x40), RETURN(12) },
+        { LOAD_ANCILLARY(SKF_AD_PKTTYPE), { BPF_JMP | BPF_JEQ, 0, 1, 1 }, RETURN(0x40), RETURN(0) },
+        { { BPF_LD | BPF_W | BPF_LEN, 0, 0, 0 },
+          { BPF_ALU | BPF_SUB, 0, 0, 3 },
+          { BPF_RET | BPF_A, 0, 0, 0 } },
+        { LOAD(16, BPF_B), RETURN(0xffff) },
+        { { BPF_LD | BPF_MEM, 0, 0, 99 }, RETURN(1) }, /* invalid */
+        { { BPF_ALU | BPF_DIV, 0, 0, 0 }, RETURN(1) }, /* likewise */
+        { LOAD(8, BPF_H), { BPF_ALU | BPF_AND, 0, 0, 31 }, { BPF_RET | BPF_A, 0, 0, 0 } },
+        { { BPF_LD | BPF_IMM, 0, 0, 1 } }, /* no return: invalid */
+        { LOAD_ANCILLARY(SKF_AD_HATYPE), { BPF_JMP | BPF_JEQ, 0, 1, 280 }, RETURN(16), RETURN(0) },
+        { LOAD_ANCILLARY(SKF_AD_MARK), { BPF_ALU | BPF_ADD, 0, 0, 8 }, { BPF_RET | BPF_A, 0, 0, 0 } },
+    };
+    static const uint16_t length[] = { 1, 1, 1, 4, 2, 4, 4, 3, 2, 2, 2, 3, 1, 4, 3 };
+    unsigned number = (unsigned)step_value(step, 1) % (sizeof(length) / sizeof(*length));
+    struct sock_fprog program = { (uint16_t)step_number(step, "count", length[number]), programs[number] };
+
+    out_result(setsockopt(step_fd(step, 0), SOL_SOCKET, SO_ATTACH_FILTER, pointer(step, &program),
+                          (socklen_t)step_number(step, "len", sizeof(program))));
+}
+
+/* ---- readiness ---- */
+
+static void op_poll(const struct step *step)
+{
+    struct pollfd p[16];
+    nfds_t count = 0;
+
+    memset(p, 0, sizeof(p));
+    for (int i = 0; *step_word(step, i) && count < 16; i++) {
+        p[count].fd = step_fd(step, i);
+        p[count++].events = (short)step_number(step, "ev", 0x3df);
+    }
+    out_result(poll(p, count, 0));
+    for (nfds_t i = 0; i < count; i++)
+        out(" %x", (unsigned short)p[i].revents);
+}
+
+static void op_select(const struct step *step)
+{
+    fd_set set[3];
+    int most = -1;
+    struct timeval now = { 0, 0 };
+
+    for (int k = 0; k < 3; k++)
+        FD_ZERO(&set[k]);
+    for (int i = 0; *step_word(step, i); i++) {
+        int fd = step_fd(step, i);
+
+        if (fd < 0 || fd >= FD_SETSIZE) continue;
+        if (fd > most) most = fd;
+        for (int k = 0; k < 3; k++)
+            if (step_number(step, "sets", 7) & (1 << k)) FD_SET(fd, &set[k]);
+    }
+    out_result(select(most + 1, &set[0], &set[1], &set[2], &now));
+    for (int i = 0; *step_word(step, i); i++) {
+        int fd = step_fd(step, i);
+
+        if (fd < 0 || fd >= FD_SETSIZE) continue;
+        out(" %c%c%c", FD_ISSET(fd, &set[0]) ? 'r' : '-', FD_ISSET(fd, &set[1]) ? 'w' : '-',
+            FD_ISSET(fd, &set[2]) ? 'x' : '-');
+    }
+}
+
+/* epoll e0 add|mod|del s1 EVENTS */
+static void op_epoll(const struct step *step)
+{
+    const char *how = step_word(step, 1);
+    struct epoll_event event = { .events = (uint32_t)step_value(step, 3),
+                                 .data.u64 =
+                                     (uint64_t)step->process * 100 + (uint64_t)atoi(step_word(step, 2) + 1) };
+
+    if (!strcmp(how, "new"))
+        keep(step, 0, epoll_create1(step_number(step, "cloexec", 0) ? EPOLL_CLOEXEC : 0));
+    else
+        out_result(epoll_ctl(step_fd(step, 0),
+                             !strcmp(how, "add")   ? EPOLL_CTL_ADD
+                             : !strcmp(how, "mod") ? EPOLL_CTL_MOD
+                                                   : EPOLL_CTL_DEL,
+                             step_fd(step, 2), &event));
+}
+
+static int by_data(const void *a, const void *b)
+{
+    const struct epoll_event *x = a, *y = b;
+    uint64_t p = x->data.u64 << 32 | x->events, q = y->data.u64 << 32 | y->events;
+
+    return p < q ? -1 : p > q;
+}
+
+static void op_wait(const struct step *step)
+{
+    struct epoll_event events[64];
+    int count = epoll_wait(step_fd(step, 0), events, 64, 0);
+
+    out_result(count);
+    if (count > 0) qsort(events, (size_t)count, sizeof(*events), by_data);
+    for (int i = 0; i < count; i++)
+        out(" %d:%x", (int)events[i].data.u64, events[i].events);
+}
+
+/* ---- ioctl ---- */
+
+/* ioctl s0 NUMBER if=i0 v=VALUE */
+static void op_ioctl(const struct step *step)
+{
+    unsigned long number = (unsigned long)step_value(step, 1);
+    const char *link = step_text(step, "if", NULL);
+    struct ifreq r;
+    int value = (int)step_number(step, "v", 0), result;
+    bool is_time = number == 0x8906 || number == 0x8907;
+
+    memset(&r, 0, sizeof(r));
+    memcpy(&r.ifr_ifru, &value, sizeof(value));
+    if (link && number != SIOCGIFNAME) snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", step_name(link));
+    if (number == SIOCGIFNAME) r.ifr_ifindex = step_index(link ? link : "none");
+    if (number == SIOCSIFNAME)
+        snprintf(r.ifr_newname, sizeof(r.ifr_newname), "%s", step_text(step, "as", "df9"));
+    if (!link) memcpy(&r, &value, sizeof(value));
+    result = ioctl(step_fd(step, 0), number, pointer(step, &r));
+    out_result(result);
+    if (result < 0 || step_text(step, "ptr", NULL) || is_time) return;
+    if (number == SIOCGIFINDEX)
+        out(" %s", step_index_word(r.ifr_ifindex));
+    else if (number == SIOCGIFNAME)
+        out(" %s", r.ifr_name);
+    else if (link)
+        out_bytes(&r.ifr_ifru, sizeof(r.ifr_ifru));
+}
+
+bool calls_run(const struct step *step)
+{
+    static const struct {
+        const char *name;
+        void (*run)(const struct step *step);
+    } table[] = {
+        { "socket", op_socket }, { "close", op_close },   { "dup", op_dup },   { "give", op_give },
+        { "take", op_take },     { "fcntl", op_fcntl },   { "misc", op_misc }, { "bind", op_bind },
+        { "connect", op_bind },  { "name", op_name },     { "peer", op_name }, { "set", op_set },
+        { "get", op_get },       { "filter", op_filter }, { "bpf", op_bpf },   { "poll", op_poll },
+        { "select", op_select }, { "epoll", op_epoll },   { "wait", op_wait }, { "ioctl", op_ioctl },
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+        if (!strcmp(table[i].name, step->operation)) {
+            table[i].run(step);
+            return true;
+        }
+    return false;
+}
