@@ -19,6 +19,8 @@ MESON_FLAGS = -Dprefix=$(PREFIX) -Dlibdir=lib$(if $(MULTIARCH),/$(MULTIARCH)) -D
 STAMP = $(MESON_FLAGS) cmocka=$(shell pkg-config --modversion cmocka 2>/dev/null)
 # Sanitizers stop the test at the first report, so that no report goes unnoticed.
 export UBSAN_OPTIONS ?= halt_on_error=1:print_stacktrace=1
+# Our own command inside an instance has the preload library before the sanitizer's.
+export ASAN_OPTIONS ?= verify_asan_link_order=0
 export TSAN_OPTIONS ?= halt_on_error=1
 export TEST_TIMEOUT_SCALE ?= $(if $(SAN),4,1)
 

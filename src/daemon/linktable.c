@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <linux/if.h>
+#include <linux/if_arp.h>
 #include "base/sys.h"
 #include "bus/counters.h"
 #include "bus/links.h"
@@ -184,11 +185,14 @@ static bool kernel_knows(unsigned long request, struct ifreq *ifr)
     return result == 0;
 }
 
+/* An interface of the kernel holds the name. A CAN interface does not: an instance is a world of its own, where vcan0 is ours
+ * though the machine has one, too. */
 static bool kernel_has_name(const char *name)
 {
     struct ifreq ifr = { 0 };
-    if ((size_t)snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", name) >= sizeof ifr.ifr_name) return false;
-    return kernel_knows(SIOCGIFINDEX, &ifr);
+
+    strncpy(ifr.ifr_name, name, sizeof(ifr.ifr_name) - 1);
+    return kernel_knows(SIOCGIFHWADDR, &ifr) && ifr.ifr_hwaddr.sa_family != ARPHRD_CAN;
 }
 
 bool linktable_name_taken(const struct linkserver *server, const char *name)

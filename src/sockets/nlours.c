@@ -5,8 +5,10 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include "base/sys.h"
 #include "bus/links.h"
 #include "sockets/nlstate.h"
+#include "sockets/raw.h"
 
 #define KIND_MAX 16u
 
@@ -121,6 +123,18 @@ static bool is_dump(const struct nlmsghdr *message)
     return asks && message->nlmsg_flags & NLM_F_DUMP;
 }
 
+/* An index that was one of ours, and is nobody's now: the kernel would look at the caller's rights before it says so. */
+static bool was_ours(const struct bus *bus, int32_t ifindex)
+{
+    if (ifindex < LINK_IFINDEX_FIRST || (uint32_t)ifindex >= load_relaxed(&bus->control->next_ifindex))
+        return false;
+    long fd = sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return false;
+    bool kernel = raw_kernel_has_ifindex((int)fd, (uint32_t)ifindex);
+    sys_call(SYS_close, fd);
+    return !kernel;
+}
+
 bool nlfd_is_ours(const struct bus *bus, const void *bytes, size_t size)
 {
     const struct nlmsghdr *message = nl_message(bytes, size, 0);
@@ -130,6 +144,7 @@ bool nlfd_is_ours(const struct bus *bus, const void *bytes, size_t size)
     memcpy(&info, (const char *)bytes + NLMSG_HDRLEN, 8);
     if (info.ifi_index > 0 && links_find(bus->control, (uint32_t)info.ifi_index) < LINKS_MAX) return true;
     if (!is_link_type(message->nlmsg_type) || message->nlmsg_len < NLMSG_LENGTH(sizeof info)) return false;
+    if (was_ours(bus, info.ifi_index)) return true;
     return link_is_ours(bus, message, &info);
 }
 
