@@ -34,7 +34,7 @@ static struct shared {
     atomic_u32 end;                 /* 1: producers stop, 2: consumers stop when nothing is left */
     atomic_u32 next[PRODUCERS_MAX]; /* the first number not used yet */
     atomic_u64 accepted, refused, received, torn, reordered, stalls, kills, stops;
-    atomic_u32 mark[PRODUCERS_MAX][NUMBERS_MAX / 10]; /* 3 bits each */
+    atomic_u32 mark[PRODUCERS_MAX][NUMBERS_MAX / 10 + 1]; /* 3 bits each */
 } * shared;
 
 /* ---- trouble ---- */
