@@ -7,7 +7,6 @@
 #include "bus/links.h"
 #include "bus/slot.h"
 #include "bus/wake.h"
-#include "sockets/process.h"
 #include "sockets/usermem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -127,8 +126,6 @@ int raw_identify(const struct bus *bus, int fd)
         return -ENOTSOCK;
     if (!parse_name(tail + 3, &slot, &gen) || load_acquire(&bus->data->slot[slot].gen) != gen)
         return -ENOTSOCK;
-    if (unlikely(load_relaxed(&bus->data->slot[slot].option[OPT_XL])))
-        process_need_ext(); /* or else its CAN XL frames cannot be read */
     return (int)slot;
 }
 
