@@ -344,7 +344,7 @@ static bool announce(const struct bus *bus, uint32_t number, uint32_t gen)
     return true;
 }
 
-int slot_claim(const struct bus *bus, uint32_t *gen)
+static int claim_free(const struct bus *bus, uint32_t *gen)
 {
     for (uint32_t number = 0; number < SOCKETS_MAX; number++) {
         uint32_t life = load_acquire(&bus->data->life[number]), fresh = (life_gen(life) + 1) & 0x3fffffffu;
@@ -357,6 +357,27 @@ int slot_claim(const struct bus *bus, uint32_t *gen)
         return (int)number;
     }
     return -ENFILE;
+}
+
+/* Programs that ended without close() leave their slots to the daemon's next sweep. When there is no other, it is done here. */
+static unsigned end_dead(const struct bus *bus)
+{
+    unsigned ended = 0;
+
+    for (uint32_t number = 0; number < SOCKETS_MAX; number++) {
+        uint32_t life = load_acquire(&bus->data->life[number]);
+        if (life_state(life) != SLOT_OPEN || wake_probe(bus, number, life_gen(life)) != WAKE_DEAD) continue;
+        slot_end(bus, number, life_gen(life));
+        ended++;
+    }
+    return ended;
+}
+
+int slot_claim(const struct bus *bus, uint32_t *gen)
+{
+    int slot = claim_free(bus, gen);
+
+    return slot == -ENFILE && end_dead(bus) ? claim_free(bus, gen) : slot;
 }
 
 static void reset_options(struct bus_slot *slot)

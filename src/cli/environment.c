@@ -129,6 +129,20 @@ static int set_modprobe_options(const char *dir)
     return setenv("MODPROBE_OPTIONS", value, 1) < 0 ? -errno : 0;
 }
 
+/* A program built with gcc's AddressSanitizer refuses to start when a library is loaded before its runtime, as ours is. */
+static int let_sanitizers_be(void)
+{
+    static const char option[] = "verify_asan_link_order=0";
+    const char *old = getenv("ASAN_OPTIONS");
+    char value[CLI_PATH_SIZE];
+
+    if (old && strstr(old, "verify_asan_link_order")) return 0;
+    if (snprintf(value, sizeof(value), "%s%s%s", option, old ? ":" : "", old ? old : "") >=
+        (int)sizeof(value))
+        return 0;
+    return setenv("ASAN_OPTIONS", value, 1) < 0 ? -errno : 0;
+}
+
 int environment_enter(const char *dir)
 {
     char library[CLI_PATH_SIZE], shims[CLI_PATH_SIZE];
@@ -140,6 +154,7 @@ int environment_enter(const char *dir)
     if (!error && environment_shims(shims) == 0)
         error = prepend("PATH", ":", shims, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     if (!error) error = set_modprobe_options(dir);
+    if (!error) error = let_sanitizers_be();
     if (error) fprintf(stderr, "pocketcan: cannot set the environment: %s\n", strerror(-error));
     return error;
 }

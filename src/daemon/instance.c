@@ -109,6 +109,46 @@ static void mark_made(const struct instance *instance)
     if (fd >= 0) close(fd);
 }
 
+/* Does the file begin with this text? */
+static bool begins_with(const char *path, const char *text)
+{
+    char have[16] = "";
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, have, sizeof(have));
+
+    if (fd >= 0) close(fd);
+    return size >= (ssize_t)strlen(text) && !memcmp(have, text, strlen(text));
+}
+
+static bool is_our_name(const char *name)
+{
+    static const char *const ours[] = { ".", "..", "lock", "made", "s", "ctl", "modprobe.conf", "new" };
+
+    for (unsigned i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        if (!strcmp(name, ours[i])) return true;
+    return false;
+}
+
+/* Is it an instance's directory, or may it become one? What lies in it is removed at the end, so it must not be anybody's data: it
+ * has our version file, or is empty, or one that was killed while it filled the directory left it so, with its lock. */
+static bool is_instance(const char *path)
+{
+    char file[INSTANCE_DIR_MAX + 16];
+    unsigned ours = 0, others = 0;
+    bool locked;
+
+    snprintf(file, sizeof(file), "%s/version", path);
+    if (access(file, F_OK) == 0) return begins_with(file, "pocketcan");
+    snprintf(file, sizeof(file), "%s/lock", path);
+    locked = access(file, F_OK) == 0;
+    DIR *dir = opendir(path);
+    if (!dir) return false;
+    for (struct dirent *entry; (entry = readdir(dir));)
+        *(is_our_name(entry->d_name) ? &ours : &others) += 1;
+    closedir(dir);
+    return !others && (locked || ours <= 3); /* ".", "..", and `made` */
+}
+
 int instance_enter(struct instance *instance, bool make)
 {
     struct stat st;
@@ -135,6 +175,11 @@ int instance_enter(struct instance *instance, bool make)
         return instance_fail(instance, -EACCES,
                              "%s belongs to uid %u, not to you: set POCKETCAN_DIR to a directory of your own",
                              instance->dir, (unsigned)st.st_uid);
+    if (!is_instance(instance->dir))
+        return instance_fail(
+            instance, -ENOTEMPTY,
+            "%s is not empty and no pocketcan instance: set POCKETCAN_DIR to a directory of its own",
+            instance->dir);
     if (st.st_mode & 077)
         return instance_fail(instance, -EACCES,
                              "%s is open to others (mode %04o): run `chmod 700 %s` or set POCKETCAN_DIR",

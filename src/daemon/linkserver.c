@@ -25,6 +25,14 @@ struct question {
 
 void linkserver_start(struct linkserver *server) { linktable_mend(server); }
 
+void linkserver_stop(struct linkserver *server)
+{
+    struct device dev;
+
+    for (uint32_t index = 0; index < LINKS_MAX; index++)
+        if (linktable_load(server, index, &dev)) linktable_remove(server, &dev);
+}
+
 /* ---- which interface ------------------------------------------------------------------------------------------- */
 
 /* Returns 0, -ENODEV for one that is not there, -EINVAL when the request names none. */

@@ -22,6 +22,9 @@ struct linkserver {
 /* Takes over the interface table as it stands (it may hold interfaces of a worker that was killed mid-write: mends it). */
 void linkserver_start(struct linkserver *server);
 
+/* The instance ends: every interface goes, and its sockets are told (ENODEV). */
+void linkserver_stop(struct linkserver *server);
+
 /* Answers one rtnetlink request (CTL_NETLINK's payload): writes complete netlink messages into reply[0..cap).
  * Returns the bytes written, or -errno when the request is no well-formed netlink message. A refusal is a NLMSG_ERROR reply
  * (with the extended text when ext_ack). A dump gives all of our interfaces, NLM_F_MULTI, without NLMSG_DONE. */

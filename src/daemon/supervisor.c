@@ -10,7 +10,7 @@
  *   SIGTERM, SIGINT                           -> kill the worker, end
  *   LIFE_FD at its end  the private command is gone -> the same
  *   worker died                               -> start another
- * To end is to remove the files. SIGKILL of the supervisor takes the worker along (PR_SET_PDEATHSIG); the
+ * To end is to remove the files. SIGKILL of the supervisor ends the worker, too (PR_SET_PDEATHSIG); the
  * files are then left for the next starter, who sees that the lock is free. */
 #include "daemon/supervisor.h"
 
@@ -36,6 +36,7 @@
 
 #define BACKOFF_FIRST_MS 10
 #define BACKOFF_LAST_MS  2000
+#define END_PATIENCE_MS  500
 #define LIVED_LONG_MS    10000 /* a worker that lived this long did not die of its start */
 #define FILES_WANTED     4096  /* RLIMIT_NOFILE: connections and watchers, see ctlserver.c */
 #define LISTEN_BACKLOG   512
@@ -145,15 +146,16 @@ static int set_up(struct supervisor *super)
 
 _Noreturn static void become_worker(struct supervisor *super)
 {
-    sigset_t none;
+    sigset_t blocked;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_PDEATHSIG, WORKER_END_SIGNAL);
     if (getppid() != super->config.supervisor_pid) _exit(1);
     prctl(PR_SET_NAME, "pocketcan-work");
     close(super->signal_fd);
     if (super->life_fd >= 0) close(super->life_fd);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    sigemptyset(&blocked);
+    sigaddset(&blocked, WORKER_END_SIGNAL); /* read as a descriptor */
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
     _exit(worker_main(&super->config));
 }
 
@@ -219,11 +221,25 @@ static void supervise(struct supervisor *super)
 /* ---- the whole
  * ------------------------------------------------------------------------------------------------ */
 
+static bool ended_within(pid_t worker, int64_t patience_ms)
+{
+    int64_t until = now_ms() + patience_ms;
+
+    while (waitpid(worker, NULL, WNOHANG) == 0) {
+        if (now_ms() >= until) return false;
+        poll(NULL, 0, 1);
+    }
+    return true;
+}
+
 static void end_instance(struct supervisor *super)
 {
     if (super->worker) {
-        kill(super->worker, SIGKILL);
-        waitpid(super->worker, NULL, 0);
+        kill(super->worker, WORKER_END_SIGNAL);
+        if (!ended_within(super->worker, END_PATIENCE_MS)) { /* it is stopped */
+            kill(super->worker, SIGKILL);
+            waitpid(super->worker, NULL, 0);
+        }
     }
     instance_remove(&super->instance);
 }

@@ -12,9 +12,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <stdio.h>
+#include <sys/un.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include "bus/attach.h"
@@ -32,6 +35,7 @@ struct worker {
     struct linkserver links;
     struct ctlserver ctl;
     struct loop_source timer;
+    struct loop_source end;        /* WORKER_END_SIGNAL */
     struct loop_source bell;       /* wake_bell_address() */
     unsigned tick_s;               /* seconds until the next tick; 0: none set */
     uint32_t stale[SOCKETS_MAX];   /* slot_sweep()'s memory */
@@ -61,6 +65,15 @@ static bool sockets_exist(void)
 /* Looking after many sockets touches a few pages of each. They are shared and stay; only this process forgets them. */
 static void forget_pages(void) { madvise(worker.bus.data, sizeof(struct data), MADV_DONTNEED); }
 
+/* Somebody removed the directory: nobody will find us any more. */
+static bool is_lost(void)
+{
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+
+    snprintf(path, sizeof(path), "%s/ctl", worker.bus.dir);
+    return access(path, F_OK) < 0 && errno == ENOENT;
+}
+
 static void on_tick(struct loop_source *source, uint32_t events)
 {
     uint64_t ticks;
@@ -74,10 +87,11 @@ static void on_tick(struct loop_source *source, uint32_t events)
         slot_nudge(&worker.bus, worker.waiting);
         forget_pages();
     }
+    if (is_lost()) worker.ctl.shutdown = true;
     bool busy = ctlserver_tick(&worker.ctl);
     if (busy || sockets_exist())
         set_tick(TICK_S);
-    else if (load_relaxed(&worker.bus.data->slots_high))
+    else
         set_tick(last * 2 > IDLE_TICK_MAX_S ? IDLE_TICK_MAX_S : last * 2);
 }
 
@@ -105,6 +119,25 @@ static void start_bell(void)
         close(worker.bell.fd);
 }
 
+/* The supervisor says so, or its death does. */
+static void on_end(struct loop_source *source, uint32_t events)
+{
+    (void)source;
+    (void)events;
+    worker.ctl.shutdown = true;
+}
+
+static int watch_end(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, WORKER_END_SIGNAL);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    worker.end = (struct loop_source){ signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), on_end };
+    return worker.end.fd < 0 ? -errno : loop_add(&worker.end, EPOLLIN);
+}
+
 /* Somebody connected, so somebody may be about to open sockets. */
 static void on_client(void *context)
 {
@@ -129,6 +162,8 @@ static int start(const struct worker_config *config)
     if (worker.links.token_fd < 0 || worker.timer.fd < 0) return -errno;
     error = loop_add(&worker.timer, EPOLLIN);
     if (error) return error;
+    error = watch_end();
+    if (error) return error;
     start_bell();
     linkserver_start(&worker.links);
     worker.ctl.links = &worker.links;
@@ -148,5 +183,6 @@ int worker_main(const struct worker_config *config)
     if (start(config) < 0) return 1;
     while (!worker.ctl.shutdown)
         if (loop_turn() < 0) return 1;
+    linkserver_stop(&worker.links);
     return 0;
 }

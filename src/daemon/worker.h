@@ -8,6 +8,9 @@
 #include "bus/layout.h"
 
 /* What a worker inherits from the supervisor. */
+/* Tells a worker to end in order: every socket is told. Also sent by the kernel when the supervisor dies. */
+#define WORKER_END_SIGNAL SIGUSR1
+
 struct worker_config {
     const char *dir;
     struct control *control; /* the only writable mapping there is */

@@ -4,13 +4,10 @@
 #include "sockets/interfaces.h"
 #include "sockets/process.h"
 #include <linux/if_link.h>
-#include <netpacket/packet.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* prefix: if_ getifaddrs freeifaddrs */
-
-#define ARPHRD_CAN_ 280
 
 /* In front of lists that we made: freeing must know. */
 struct head {
@@ -79,25 +76,21 @@ EXPORT void if_freenameindex(struct if_nameindex *list)
 
 struct our_address {
     struct ifaddrs entry;
-    struct sockaddr_ll address;
     struct rtnl_link_stats stats;
     char name[IF_NAMESIZE];
 };
 
+/* Without an address, as CAN interfaces have none. */
 static void fill_address(struct our_address *to, const struct interface *from)
 {
     memset(to, 0, sizeof(*to));
     memcpy(to->name, from->name, sizeof(to->name));
-    to->address.sll_family = AF_PACKET;
-    to->address.sll_ifindex = (int)from->ifindex;
-    to->address.sll_hatype = ARPHRD_CAN_;
     to->stats.rx_packets = (uint32_t)from->rx_packets;
     to->stats.tx_packets = (uint32_t)from->tx_packets;
     to->stats.rx_bytes = (uint32_t)from->rx_bytes;
     to->stats.tx_bytes = (uint32_t)from->tx_bytes;
     to->entry.ifa_name = to->name;
     to->entry.ifa_flags = from->flags;
-    to->entry.ifa_addr = (struct sockaddr *)&to->address;
     to->entry.ifa_data = &to->stats;
 }
 
