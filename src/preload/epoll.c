@@ -3,9 +3,8 @@
  * The kernel waits on the real descriptors. Before a wait all sockets of the process are settled, so that readable means
  * readable, in nested sets too. After it, events that belong to CAN sockets are made what they are on Linux: a pending error is
  * EPOLLERR, not EPOLLIN. Which event belongs to which socket is known from the epoll_ctl that registered its data; that table
- * holds REGISTRATIONS_MAX entries, and what does not fit keeps the kernel's answer. An entry whose data another descriptor of
- * the same set shares would be ambiguous, so a correction is only made where the event is EPOLLIN and the socket has an error and
- * no frame. */
+ * holds REGISTRATIONS_MAX entries, and what does not fit keeps the kernel's answer, as does an event of which it is not known whose it
+ * is, because sockets of the same set share their data. */
 #include "preload/real.h"
 #include "sockets/fdtab.h"
 #include "sockets/process.h"
@@ -21,18 +20,19 @@ static struct registration {
     atomic_u64 key;
     atomic_u64 data;
     atomic_u32 events;
-    _Atomic int
-        target; /* descriptor that was registered: when it is something else by now, the entry is void */
+    atomic_u32 gen;     /* of the slot: when it is another by now, the socket is gone and the entry is void */
+    _Atomic int target; /* descriptor that was registered */
 } registrations[REGISTRATIONS_MAX];
 static atomic_u32 registrations_high;
 
 static uint64_t key_of(int fd, uint32_t slot) { return (uint64_t)(uint32_t)fd << 32 | (slot + 1); }
 
-/* The entry with this key, or one to put it in, or NULL. */
-static struct registration *find(uint64_t key, bool add)
+/* The entry of this descriptor, or one to put it in, or NULL. */
+static struct registration *find(uint64_t key, int target, bool add)
 {
     for (uint32_t i = 0; i < load_acquire(&registrations_high); i++)
-        if (load_acquire(&registrations[i].key) == key) return &registrations[i];
+        if (load_acquire(&registrations[i].key) == key && load_relaxed(&registrations[i].target) == target)
+            return &registrations[i];
     for (uint32_t i = 0; add && i < REGISTRATIONS_MAX; i++) {
         uint32_t high = load_relaxed(&registrations_high);
         if (load_relaxed(&registrations[i].key) != 0) continue;
@@ -42,10 +42,15 @@ static struct registration *find(uint64_t key, bool add)
     return NULL;
 }
 
+static uint32_t generation(const struct bus *bus, uint32_t slot)
+{
+    return load_acquire(&bus->data->slot[slot].gen);
+}
+
 static void remember(int fd, int operation, int target, uint32_t slot, const struct epoll_event *event)
 {
     uint64_t key = key_of(fd, slot);
-    struct registration *entry = find(key, operation != EPOLL_CTL_DEL);
+    struct registration *entry = find(key, target, operation != EPOLL_CTL_DEL);
 
     if (!entry) return;
     store_release(&entry->key, 0);
@@ -53,8 +58,19 @@ static void remember(int fd, int operation, int target, uint32_t slot, const str
     store_relaxed(&entry->data, event->data.u64);
     store_relaxed(&entry->events, event->events);
     store_relaxed(&entry->target, target);
+    store_relaxed(&entry->gen, generation(process_bus_attached(), slot));
     store_release(&entry->key, key);
     if (event->events & EPOLLET) ready_want_edges(slot);
+}
+
+/* These data mean something else in this set from now on. */
+static void forget(int fd, uint64_t data)
+{
+    for (uint32_t i = 0; i < load_acquire(&registrations_high); i++) {
+        uint64_t key = load_acquire(&registrations[i].key);
+        if (key && key >> 32 == (uint32_t)fd && load_relaxed(&registrations[i].data) == data)
+            cas64(&registrations[i].key, key, 0);
+    }
 }
 
 EXPORT int epoll_ctl(int fd, int operation, int target, struct epoll_event *event)
@@ -64,6 +80,9 @@ EXPORT int epoll_ctl(int fd, int operation, int target, struct epoll_event *even
 
     if (unlikely(fd_kind(entry) == FD_RAW) && result == 0 && (event || operation == EPOLL_CTL_DEL))
         remember(fd, operation, target, fd_number(entry), event);
+    else if (unlikely(load_relaxed(&registrations_high)) && result == 0 && operation != EPOLL_CTL_DEL &&
+             event)
+        forget(fd, event->data.u64);
     return result;
 }
 
@@ -73,22 +92,30 @@ static inline void settle(void)
     if (unlikely(bus != NULL)) ready_settle_all(bus);
 }
 
-/* What is true of the socket, of what was asked. */
+/* What is true of the socket of this entry, of what was asked; 0 when the entry has nothing to do with such an event. */
+static uint32_t events_of(const struct bus *bus, struct registration *entry, int fd, uint64_t data)
+{
+    uint64_t key = load_acquire(&entry->key);
+
+    if (!key || key >> 32 != (uint32_t)fd || load_relaxed(&entry->data) != data) return 0;
+    if (generation(bus, (uint32_t)key - 1) != load_relaxed(&entry->gen)) {
+        cas64(&entry->key, key, 0); /* closed without EPOLL_CTL_DEL */
+        return 0;
+    }
+    return (uint32_t)ready_mask(bus, (uint32_t)key - 1) & (load_relaxed(&entry->events) | EPOLLERR);
+}
+
+/* Unless it is not known whose event it is. */
 static void correct(const struct bus *bus, int fd, struct epoll_event *event)
 {
+    uint32_t found = 0, events;
+
     for (uint32_t i = 0; i < load_acquire(&registrations_high); i++) {
-        struct registration *entry = &registrations[i];
-        uint64_t key = load_acquire(&entry->key);
-        if (key && fdtab_get(load_relaxed(&entry->target)) != fd_entry(FD_RAW, (uint32_t)key - 1)) {
-            cas64(&entry->key, key, 0); /* closed without EPOLL_CTL_DEL */
-            continue;
-        }
-        if (!key || key >> 32 != (uint32_t)fd || load_relaxed(&entry->data) != event->data.u64) continue;
-        short mask = ready_mask(bus, (uint32_t)key - 1);
-        if ((mask & (POLLERR | POLLIN)) == POLLERR)
-            event->events = (uint32_t)mask & (load_relaxed(&entry->events) | EPOLLERR);
-        return;
+        events = events_of(bus, &registrations[i], fd, event->data.u64);
+        if (events && found && events != found) return;
+        if (events) found = events;
     }
+    if (found) event->events = found;
 }
 
 static int corrected(int fd, struct epoll_event *events, int count)
@@ -97,7 +124,7 @@ static int corrected(int fd, struct epoll_event *events, int count)
 
     if (likely(!bus || !load_relaxed(&registrations_high))) return count;
     for (int i = 0; i < count; i++)
-        if (events[i].events & EPOLLIN) correct(bus, fd, &events[i]);
+        correct(bus, fd, &events[i]);
     return count;
 }
 
