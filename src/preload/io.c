@@ -308,15 +308,17 @@ static ssize_t our_sendto(int fd, uint32_t entry, const void *buf, size_t size, 
                 : raw_write(bus(), fd_number(entry), fd, buf, size);
 }
 
+/* Unlike sendto(), it takes an address without length for none, and cuts off a long one. */
 static ssize_t send_from(int fd, uint32_t entry, const struct msghdr *msg, const struct iovec *iov)
 {
     struct raw_send message = {
         .iov = iov,
         .iov_count = msg->msg_iovlen,
-        .name = msg->msg_name,
-        .name_size = msg->msg_name ? msg->msg_namelen : 0,
+        .name = msg->msg_namelen ? msg->msg_name : NULL,
+        .name_size = msg->msg_namelen < sizeof(struct sockaddr_storage) ? msg->msg_namelen
+                                                                        : sizeof(struct sockaddr_storage),
         .control = msg->msg_control,
-        .control_size = msg->msg_control ? msg->msg_controllen : 0,
+        .control_size = msg->msg_controllen,
     };
     return raw_send(bus(), fd_number(entry), fd, &message);
 }
@@ -338,7 +340,7 @@ static ssize_t our_sendmsg(int fd, uint32_t entry, const struct msghdr *user, in
     cancel_point();
     if (usermem_read(&msg, user, sizeof(msg))) return -EFAULT;
     if (!is_raw(entry)) return fds_netlink_sendmsg(entry, fd, user, flags);
-    if ((int)msg.msg_namelen < 0) return -EINVAL;
+    if (msg.msg_name && (int)msg.msg_namelen < 0) return -EINVAL;
     if (msg.msg_iovlen > IOV_FEW) return send_many(fd, entry, &msg);
     error = copy_iov(iov, IOV_FEW, msg.msg_iov, msg.msg_iovlen);
     return error ? error : send_from(fd, entry, &msg, iov);

@@ -104,6 +104,13 @@ static int check_cmsg(const struct bus_slot *slot, const struct cmsghdr *head, c
     }
 }
 
+/* Linux copies all control messages before the socket sees any of the call. */
+static int control_is_there(const struct raw_send *message)
+{
+    if (message->control_size > CONTROL_MAX) return -ENOBUFS;
+    return usermem_ok(message->control, message->control_size, USERMEM_READ) ? 0 : -EFAULT;
+}
+
 /* stamps: the SOF_TIMESTAMPING_* flags of the socket, which a control message changes for this frame. */
 static int check_control(const struct bus_slot *slot, const struct raw_send *message, uint32_t *stamps)
 {
@@ -111,8 +118,7 @@ static int check_control(const struct bus_slot *slot, const struct raw_send *mes
     size_t left = message->control_size;
     int error = 0;
 
-    if (left > CONTROL_MAX) return -ENOBUFS;
-    while (!error && at && left >= sizeof(struct cmsghdr)) {
+    while (!error && left >= sizeof(struct cmsghdr)) {
         struct cmsghdr head;
         size_t step;
         if (usermem_read(&head, at, sizeof(head))) return -EFAULT;
@@ -185,17 +191,19 @@ ssize_t raw_write(const struct bus *bus, uint32_t number, int fd, const void *us
                                       load_relaxed(&slot->option[OPT_TIMESTAMPING]));
 }
 
-/* The interface that an explicit address names. */
-static int read_address(const struct raw_send *message, uint32_t *ifindex)
+static int copy_address(const struct raw_send *message, struct sockaddr_can *address)
 {
-    struct sockaddr_can address = { 0 };
-
     if (message->name_size > sizeof(struct sockaddr_storage)) return -EINVAL;
-    if (usermem_read(&address, message->name,
-                     message->name_size < ADDRESS_SIZE ? message->name_size : ADDRESS_SIZE))
-        return -EFAULT;
-    *ifindex = (uint32_t)address.can_ifindex;
-    return message->name_size < ADDRESS_SIZE || address.can_family != AF_CAN ? -EINVAL : 0;
+    return usermem_read(address, message->name,
+                        message->name_size < ADDRESS_SIZE ? message->name_size : ADDRESS_SIZE);
+}
+
+/* The interface that an explicit address names. */
+static int check_address(const struct raw_send *message, const struct sockaddr_can *address,
+                         uint32_t *ifindex)
+{
+    *ifindex = (uint32_t)address->can_ifindex;
+    return message->name_size < ADDRESS_SIZE || address->can_family != AF_CAN ? -EINVAL : 0;
 }
 
 static int total_size(const struct raw_send *message, size_t *size)
@@ -213,11 +221,14 @@ ssize_t raw_send(const struct bus *bus, uint32_t number, int fd, const struct ra
     struct bus_slot *slot = &bus->data->slot[number];
     _Alignas(8) uint8_t bytes[RING_EXT_SIZE];
     uint32_t ifindex = load_relaxed(&slot->ifindex), stamps = load_relaxed(&slot->option[OPT_TIMESTAMPING]);
+    struct sockaddr_can address = { 0 };
     struct target target;
     size_t size;
-    int error = total_size(message, &size);
+    int error = message->name ? copy_address(message, &address) : 0;
 
-    if (!error && message->name) error = read_address(message, &ifindex);
+    if (!error && message->control_size) error = control_is_there(message);
+    if (!error) error = total_size(message, &size);
+    if (!error && message->name) error = check_address(message, &address, &ifindex);
     if (!error) error = find_target(bus, slot, fd, ifindex, &target);
     if (!error) error = raw_take_error(slot);
     if (!error) error = gather(bytes, message->iov, message->iov_count);
