@@ -206,8 +206,12 @@ enum slot_option {
     OPT_LINGER_SECONDS,
     OPT_STAMP_NEW, /* the time stamp option set last was one of the _NEW ones: so are the control messages */
     OPT_BPF,       /* a program is attached: RX_BPF */
+    OPT_TXREHASH,
+    OPT_BUF_LOCK, /* SOCK_SNDBUF_LOCK, SOCK_RCVBUF_LOCK */
     OPT_COUNT = 48,
 };
+
+#define STAMP_OF_READING 1 /* a frame without a time stamp: its time is when SIOCGSTAMP asks */
 
 /* A CAN_RAW socket. Writers: the processes that share it, under `lock` (slot.c), unless said otherwise.
  * Readers of the first line: every sender. */
@@ -226,7 +230,7 @@ struct bus_slot {
     atomic_u32 link;  /* bound: index in links[], LINKS_MAX for any */
     atomic_u32 errqueue_head,
         errqueue_tail;   /* words of the error queue: next to write, next to read (errqueue.c) */
-    atomic_u64 stamp_ns; /* time of the last frame read, for SIOCGSTAMP; 0 none */
+    atomic_u64 stamp_ns; /* time of the last frame read, for SIOCGSTAMP; 0 none, or STAMP_OF_READING */
     atomic_u32 stamp_on;
     atomic_u32
         waiters; /* readers asleep in the kernel; too high after one was killed there, which costs little */

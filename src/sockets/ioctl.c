@@ -13,6 +13,7 @@
 #include "sockets/usermem.h"
 #include <errno.h>
 #include <linux/ethtool.h>
+#include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <string.h>
@@ -74,6 +75,30 @@ static int get_hwaddr(struct ifcall *call)
 static int not_supported(struct ifcall *call)
 {
     (void)call;
+    return -EOPNOTSUPP;
+}
+
+static int invalid(struct ifcall *call)
+{
+    (void)call;
+    return -EINVAL;
+}
+
+static int set_broadcast(struct ifcall *call)
+{
+    return call->request->ifr_hwaddr.sa_family == ARPHRD_CAN_ ? 0 : -EINVAL;
+}
+
+/* No interface of ours stamps in hardware, but first the request is looked at. */
+static int set_hwstamp(struct ifcall *call)
+{
+    struct hwtstamp_config config;
+
+    if (usermem_read(&config, call->request->ifr_data, sizeof(config))) return -EFAULT;
+    if (config.flags & ~HWTSTAMP_FLAG_BONDED_PHC_INDEX) return -EINVAL;
+    if ((unsigned)config.tx_type > HWTSTAMP_TX_ONESTEP_P2P ||
+        (unsigned)config.rx_filter > HWTSTAMP_FILTER_NTP_ALL)
+        return -ERANGE;
     return -EOPNOTSUPP;
 }
 
@@ -154,11 +179,19 @@ static const struct {
     { SIOCGIFADDR, no_address, false },      { SIOCGIFNETMASK, no_address, false },
     { SIOCGIFBRDADDR, no_address, false },   { SIOCGIFDSTADDR, no_address, false },
     { SIOCSIFHWADDR, not_supported, false }, { SIOCGHWTSTAMP, not_supported, false },
-    { SIOCSHWTSTAMP, not_supported, false },
+    { SIOCSHWTSTAMP, set_hwstamp, false },   { SIOCADDMULTI, invalid, false },
+    { SIOCDELMULTI, invalid, false },        { SIOCSIFHWBROADCAST, set_broadcast, false },
+    { SIOCSIFMAP, not_supported, false },    { SIOCSIFMETRIC, not_supported, false },
+    { SIOCGIFSLAVE, invalid, false },        { SIOCSIFSLAVE, invalid, false },
+    { SIOCGMIIPHY, not_supported, false },   { SIOCGMIIREG, not_supported, false },
+    { SIOCSMIIREG, not_supported, false },   { SIOCWANDEV, not_supported, false },
 };
 
 static int find_request(unsigned long number)
 {
+    if ((number >= SIOCDEVPRIVATE && number < SIOCDEVPRIVATE + 16) ||
+        (number >= SIOCBONDENSLAVE && number <= SIOCBONDCHANGEACTIVE))
+        number = SIOCWANDEV; /* all of them a driver's own business, and not of ours */
     for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++)
         if (requests[i].number == number) return (int)i;
     return -1;
@@ -210,8 +243,8 @@ static int get_stamp(const struct bus *bus, uint32_t number, unsigned long reque
         store_seq(&slot->stamp_on, 1);
         slot_update_rx_flags(bus, number);
     }
-    if (!stamp && !load_relaxed(&slot->rx_frames)) return -ENOENT;
-    if (!stamp) stamp = clock_real_ns(); /* a frame was read, but not stamped: now, from now on */
+    if (!stamp) return -ENOENT;
+    if (stamp == STAMP_OF_READING) stamp = clock_real_ns();
     store_relaxed(&slot->stamp_ns, stamp);
     value[0] = (long)(stamp / 1000000000u);
     value[1] = (long)(stamp % 1000000000u) / (request == SIOCGSTAMP ? 1000 : 1);
@@ -237,11 +270,13 @@ static const unsigned long refused[] = {
 
 int raw_ioctl(const struct bus *bus, uint32_t slot, unsigned long request, void *user)
 {
+    bool reads = (request >> 8 & 0xff) == 0x89; /* Linux reads a struct ifreq before it knows what for */
+
     request &= 0xffffffffu;
     for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
-        if (refused[i] == request) return -ENOTTY;
+        if (refused[i] == request)
+            return reads && !usermem_ok(user, sizeof(struct ifreq), USERMEM_READ) ? -EFAULT : -ENOTTY;
     if (request == 0x8906 || request == 0x8907) /* SIOCGSTAMP, SIOCGSTAMPNS of 64-bit programs */
         return get_stamp(bus, slot, request == 0x8906 ? SIOCGSTAMP : 0, user);
-    if (request >= SIOCDEVPRIVATE && request < SIOCDEVPRIVATE + 16) return -EOPNOTSUPP;
     return ioctl_interface(bus, request, user);
 }

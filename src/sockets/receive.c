@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/can.h>
+#include <linux/net_tstamp.h>
 #include <string.h>
 #include <time.h>
 
@@ -112,6 +113,24 @@ static int wait_round(const struct bus *bus, uint32_t number, int fd, int flags,
     return wait_for_frame(bus, number, fd, flags, round);
 }
 
+/* What SIOCGSTAMP will tell of this frame: nothing when its time comes as a control message. */
+static void keep_stamp(struct bus_slot *slot, const struct ring_item *item)
+{
+    uint32_t stamping = load_relaxed(&slot->option[OPT_TIMESTAMPING]);
+    uint64_t time_ns = item->time_ns ? item->time_ns : STAMP_OF_READING;
+    bool reports = (stamping & (SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RAW_HARDWARE)) ||
+                   load_relaxed(&slot->option[OPT_RXQ_OVFL]) || load_relaxed(&slot->option[OPT_RCVMARK]);
+
+    if (load_relaxed(&slot->option[OPT_TIMESTAMP])) return;
+    if (reports && ((stamping & SOF_TIMESTAMPING_RX_SOFTWARE) ||
+                    (item->time_ns && (stamping & SOF_TIMESTAMPING_SOFTWARE))))
+        return;
+    if (reports || load_relaxed(&slot->stamp_on))
+        store_relaxed(&slot->stamp_ns, time_ns);
+    else if (!load_relaxed(&slot->stamp_ns))
+        store_relaxed(&slot->stamp_ns, STAMP_OF_READING);
+}
+
 static int take_frame(const struct bus *bus, uint32_t number, int fd, int flags, struct ring_item *item)
 {
     struct bus_slot *slot = &bus->data->slot[number];
@@ -129,8 +148,10 @@ static int take_frame(const struct bus *bus, uint32_t number, int fd, int flags,
     }
     if (!(flags & MSG_PEEK)) after_taking(bus, number, fd);
     if (error) return error;
-    if (load_relaxed(&slot->rx_flags) & RX_TIME)
-        store_relaxed(&slot->stamp_ns, item->time_ns ? item->time_ns : clock_real_ns());
+    if (unlikely(load_relaxed(&slot->rx_flags) & RX_TIME))
+        keep_stamp(slot, item);
+    else if (unlikely(!load_relaxed(&slot->stamp_ns)))
+        store_relaxed(&slot->stamp_ns, STAMP_OF_READING);
     if (!(flags & MSG_PEEK)) store_relaxed(&slot->rx_frames, load_relaxed(&slot->rx_frames) + 1);
     return 0;
 }
