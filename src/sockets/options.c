@@ -16,6 +16,8 @@
 
 /* prefix: options_ raw_ */
 
+#define LAST_OPTION 75 /* of SOL_SOCKET in Linux 6.1, SO_RCVMARK; the kernel we run on may know more */
+
 #ifndef CAN_RAW_XL_FRAMES
 #define CAN_RAW_XL_FRAMES 7
 #endif
@@ -126,6 +128,8 @@ int options_copy_out(const void *value, size_t have, void *user, socklen_t *size
     return usermem_write(user, value, *size);
 }
 
+/* A name that Linux 6.1 does not know. */
+static const struct option unknown = { 0, -1, 0, .in = options_refused, .out = options_refused };
 static const struct option native = { 0, -1, 0, .set = options_native_set, .get = options_native_get };
 
 static const struct option *find_in(const struct option *table, unsigned count, int name)
@@ -144,7 +148,7 @@ static const struct option *find_option(int level, int name)
     if (level != SOL_SOCKET) return NULL;
     found = find_in(options_socket, options_socket_count, name);
     if (!found) found = find_in(options_stamp, options_stamp_count, name);
-    return found ? found : &native;
+    return found ? found : name < 0 || name > LAST_OPTION ? &unknown : &native;
 }
 
 /* ---- the calls ---- */
@@ -168,6 +172,10 @@ int raw_setsockopt(const struct bus *bus, uint32_t number, int fd, int level, in
     if ((int)size < 0) return -EINVAL;
     call.option = find_option(level, name);
     if (!call.option) return level == SOL_CAN_RAW ? -ENOPROTOOPT : -EINVAL;
+    if (level == SOL_SOCKET && name != SO_BINDTODEVICE) { /* before anything else Linux reads an int */
+        if (size < sizeof(value)) return -EINVAL;
+        if (usermem_read(&value, user, sizeof(value))) return -EFAULT;
+    }
     if (call.option->set) return call.option->set(&call, user, size);
     if (call.option->exact ? size != sizeof(value) : size < sizeof(value)) return -EINVAL;
     if (usermem_read(&value, user, sizeof(value))) return after_efault(&call);
@@ -196,6 +204,8 @@ int raw_getsockopt(const struct bus *bus, uint32_t number, int fd, int level, in
         if (call.option->keep >= 0) value = (int)load_relaxed(&call.slot->option[call.option->keep]);
         error = call.option->out ? call.option->out(&call, &value) : 0;
         result = error ? error : options_copy_out(&value, sizeof(value), user, &size);
+        if (result == -EFAULT && call.option->exact && usermem_write(user_size, &size, sizeof(size)) == 0)
+            return result; /* CAN_RAW tells the size first */
     }
     if (result && result != -ERANGE) return result;
     return usermem_write(user_size, &size, sizeof(size)) ? -EFAULT : result;

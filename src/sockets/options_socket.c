@@ -9,6 +9,7 @@
 #include "sockets/raw.h"
 #include "sockets/usermem.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/can.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -21,7 +22,14 @@
 #define SNDBUF_MIN 4608u
 
 /* Numbers that not every libc names. */
-enum { OPT_SO_TXTIME = 61, OPT_SO_BINDTOIFINDEX = 62, OPT_SO_DETACH_REUSEPORT_BPF = 68, OPT_SO_RCVMARK = 75 };
+enum {
+    OPT_SO_TXTIME = 61,
+    OPT_SO_BINDTOIFINDEX = 62,
+    OPT_SO_DETACH_REUSEPORT_BPF = 68,
+    OPT_SO_BUF_LOCK = 72,
+    OPT_SO_TXREHASH = 74,
+    OPT_SO_RCVMARK = 75
+};
 
 static int as_bool(const struct option_call *call, int *value)
 {
@@ -46,9 +54,28 @@ static int buffer_size(int name, int *value)
 
 static int buffer_in(const struct option_call *call, int *value) { return buffer_size(call->name, value); }
 
+/* A size that was set is one that the kernel may not change by itself. */
+static void lock_size(const struct option_call *call, uint32_t which)
+{
+    store_relaxed(&call->slot->option[OPT_BUF_LOCK], load_relaxed(&call->slot->option[OPT_BUF_LOCK]) | which);
+}
+
 static void rcvbuf_after(const struct option_call *call, int value)
 {
     store_seq(&call->slot->rx_limit, (uint32_t)value);
+    lock_size(call, SOCK_RCVBUF_LOCK);
+}
+
+static void sndbuf_after(const struct option_call *call, int value)
+{
+    (void)value;
+    lock_size(call, SOCK_SNDBUF_LOCK);
+}
+
+static int buf_lock_in(const struct option_call *call, int *value)
+{
+    (void)call;
+    return *value & ~(SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK) ? -EINVAL : 0;
 }
 
 static int need_net_admin(const struct option_call *call, int *value)
@@ -94,11 +121,26 @@ static int lock_filter_in(const struct option_call *call, int *value)
     return load_relaxed(&call->slot->option[OPT_LOCK_FILTER]) && !*value ? -EPERM : 0;
 }
 
+/* Any index will do, there need not be such an interface. */
 static int bindtoifindex_in(const struct option_call *call, int *value)
 {
-    if (*value < 0) return -EINVAL;
-    if (!*value || links_find(call->bus->control, (uint32_t)*value) < LINKS_MAX) return 0;
-    return raw_kernel_has_ifindex(call->fd, (uint32_t)*value) ? 0 : -ENODEV;
+    (void)call;
+    return *value < 0 ? -EINVAL : 0;
+}
+
+/* SOCK_TXREHASH_DEFAULT (-1) becomes what net.core.txrehash says, which is 1. */
+static int txrehash_in(const struct option_call *call, int *value)
+{
+    (void)call;
+    if (*value < -1 || *value > 1) return -EINVAL;
+    *value = *value != 0;
+    return 0;
+}
+
+static int reuseport_in(const struct option_call *call, int *value)
+{
+    (void)call;
+    return *value ? -EOPNOTSUPP : 0;
 }
 
 static int error_out(const struct option_call *call, int *value)
@@ -153,6 +195,15 @@ static int kernel_index(int fd, const char *name, int32_t *ifindex)
     return 0;
 }
 
+static int kernel_name(int fd, uint32_t ifindex, char *name)
+{
+    struct ifreq request = { .ifr_ifindex = (int)ifindex };
+
+    if (sys_call(SYS_ioctl, fd, SIOCGIFNAME, &request) != 0) return -ENODEV;
+    memcpy(name, request.ifr_name, LINK_NAME_SIZE);
+    return 0;
+}
+
 static int bindtodevice_set(const struct option_call *call, const void *user, socklen_t size)
 {
     struct link_view view;
@@ -173,13 +224,16 @@ static int bindtodevice_set(const struct option_call *call, const void *user, so
 
 static int bindtodevice_get(const struct option_call *call, void *user, socklen_t *size)
 {
+    uint32_t ifindex = load_relaxed(&call->slot->option[OPT_BINDTOIFINDEX]);
     struct link_view view;
 
-    if (links_by_ifindex(call->bus->control, load_relaxed(&call->slot->option[OPT_BINDTOIFINDEX]), &view)) {
+    if (!ifindex) {
         *size = 0;
         return 0;
     }
     if (*size < LINK_NAME_SIZE) return -EINVAL;
+    if (links_by_ifindex(call->bus->control, ifindex, &view) && kernel_name(call->fd, ifindex, view.name))
+        return -ENODEV;
     *size = (socklen_t)strlen(view.name) + 1;
     return usermem_write(user, view.name, *size);
 }
@@ -223,7 +277,7 @@ static int peercred_get(const struct option_call *call, void *user, socklen_t *s
 
 static int meminfo_get(const struct option_call *call, void *user, socklen_t *size)
 {
-    uint32_t info[9] = { ring_charge(call->bus, call->number),
+    uint32_t info[9] = { ring_charge(call->bus, call->number) + load_relaxed(&call->slot->errqueue_charge),
                          load_relaxed(&call->slot->option[OPT_RCVBUF]),
                          0,
                          load_relaxed(&call->slot->option[OPT_SNDBUF]),
@@ -257,6 +311,12 @@ static int attach_bpf_set(const struct option_call *call, const void *user, sock
 }
 
 /* CAN sockets have no SO_REUSEPORT, so nothing to attach a choice among them to. */
+static int attach_reuseport_in(const struct option_call *call, int *value)
+{
+    (void)call;
+    return *value < 0 || sys_call(SYS_fcntl, *value, F_GETFD, 0) < 0 ? -EBADF : -EINVAL;
+}
+
 static int invalid(const struct option_call *call, int *value)
 {
     (void)call;
@@ -276,16 +336,16 @@ const struct option options_socket[] = {
     SO(SO_ERROR, -1, .in = options_refused, .out = error_out),
     SO(SO_DONTROUTE, OPT_DONTROUTE, .in = as_bool),
     SO(SO_BROADCAST, OPT_BROADCAST, .in = as_bool),
-    SO(SO_SNDBUF, OPT_SNDBUF, .in = buffer_in),
+    SO(SO_SNDBUF, OPT_SNDBUF, .in = buffer_in, .after = sndbuf_after),
     SO(SO_RCVBUF, OPT_RCVBUF, .in = buffer_in, .after = rcvbuf_after),
-    SO(SO_SNDBUFFORCE, OPT_SNDBUF, .in = buffer_in, .out = options_refused),
+    SO(SO_SNDBUFFORCE, OPT_SNDBUF, .in = buffer_in, .after = sndbuf_after, .out = options_refused),
     SO(SO_RCVBUFFORCE, OPT_RCVBUF, .in = buffer_in, .after = rcvbuf_after, .out = options_refused),
     SO(SO_KEEPALIVE, OPT_KEEPALIVE, .in = as_bool),
     SO(SO_OOBINLINE, OPT_OOBINLINE, .in = as_bool),
     SO(SO_NO_CHECK, OPT_NO_CHECK, .in = as_bool),
     SO(SO_PRIORITY, OPT_PRIORITY, .in = priority_in),
     SO(SO_LINGER, -1, .set = linger_set, .get = linger_get),
-    SO(SO_REUSEPORT, -1, .in = not_supported, .out = zero_out),
+    SO(SO_REUSEPORT, -1, .in = reuseport_in, .out = zero_out),
     SO(SO_PASSCRED, OPT_PASSCRED, .in = as_bool),
     SO(SO_PEERCRED, -1, .in = options_refused, .get = peercred_get),
     SO(SO_RCVLOWAT, OPT_RCVLOWAT, .in = rcvlowat_in),
@@ -294,7 +354,7 @@ const struct option options_socket[] = {
     SO(SO_ATTACH_FILTER, -1, .set = attach_filter_set, .get = attach_filter_get),
     SO(SO_ATTACH_BPF, -1, .set = attach_bpf_set, .out = options_refused),
     SO(SO_ATTACH_REUSEPORT_CBPF, -1, .in = invalid, .out = options_refused),
-    SO(SO_ATTACH_REUSEPORT_EBPF, -1, .in = invalid, .out = options_refused),
+    SO(SO_ATTACH_REUSEPORT_EBPF, -1, .in = attach_reuseport_in, .out = options_refused),
     SO(OPT_SO_DETACH_REUSEPORT_BPF, -1, .in = invalid, .out = options_refused),
     SO(SO_DETACH_FILTER, -1, .in = detach_filter_in, .out = options_refused),
     SO(SO_ACCEPTCONN, -1, .in = options_refused, .out = zero_out),
@@ -311,6 +371,8 @@ const struct option options_socket[] = {
     SO(SO_ZEROCOPY, -1, .in = not_supported, .out = zero_out),
     SO(OPT_SO_TXTIME, -1, .set = txtime_set, .get = options_native_get),
     SO(OPT_SO_BINDTOIFINDEX, OPT_BINDTOIFINDEX, .in = bindtoifindex_in),
+    SO(OPT_SO_BUF_LOCK, OPT_BUF_LOCK, .in = buf_lock_in),
+    SO(OPT_SO_TXREHASH, OPT_TXREHASH, .in = txrehash_in),
     SO(OPT_SO_RCVMARK, OPT_RCVMARK, .in = as_bool),
 };
 const unsigned options_socket_count = sizeof(options_socket) / sizeof(*options_socket);
