@@ -102,11 +102,17 @@ static uint32_t copies_for(const struct bus_slot *slot, uint32_t flags, uint32_t
     return filter_copies(matches, count, flags & RX_JOIN);
 }
 
-static uint32_t depth_limit(const struct bus_slot *slot, uint32_t size)
+/* How many records may be in the ring when one more is to fit. Linux takes a frame while what is queued, the error queue included, is
+ * charged less than the limit. */
+static uint32_t depth_limit(const struct bus *bus, uint32_t number, uint32_t flags, uint32_t size)
 {
-    uint32_t bytes = load_relaxed(&slot->rx_limit), charge, records;
+    const struct bus_slot *slot = &bus->data->slot[number];
+    uint32_t bytes = load_relaxed(&slot->rx_limit), errors, charge, records;
 
     if (likely(!bytes)) return RING_SLOTS;
+    errors = load_relaxed(&slot->errqueue_charge);
+    if (unlikely((flags & RX_XL) || errors)) /* charges differ: the sum decides */
+        return ring_charge(bus, number) + errors < bytes ? RING_SLOTS : 0;
     charge = frame_charge(size);
     records = bytes / charge + (bytes % charge != 0);
     return records > RING_SLOTS ? RING_SLOTS : records;
@@ -134,7 +140,7 @@ static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
     copies = copies_for(slot, flags, d->id);
     if (!copies) return;
     if ((flags & RX_TIME) && !d->meta.time_ns) d->meta.time_ns = clock_real_ns();
-    d->meta.limit = depth_limit(slot, frame->size);
+    d->meta.limit = depth_limit(d->bus, number, flags, frame->size);
     d->meta.gen = flags >> RX_GEN_SHIFT;
     if (unlikely(flags & RX_BPF)) {
         trimmed = *frame;

@@ -7,6 +7,7 @@
  *
  * Limits: ERRQUEUE_WORDS, which is 819 CAN frames or 15 of the largest CAN XL frames, and SO_RCVBUF once the program set it. */
 #include "bus/errqueue.h"
+#include "bus/ring.h"
 #include "bus/slot.h"
 #include "bus/wake.h"
 #include "can/frame.h"
@@ -20,11 +21,14 @@ static atomic_u64 *word_at(const struct bus *bus, uint32_t number, uint32_t at)
 
 static uint32_t words_of(uint32_t size) { return HEAD_WORDS + (size + 7) / 8; }
 
-static bool has_room(const struct bus_slot *slot, uint32_t used, uint32_t size)
+static bool has_room(const struct bus *bus, uint32_t number, uint32_t used, uint32_t size)
 {
+    const struct bus_slot *slot = &bus->data->slot[number];
     uint32_t limit = load_relaxed(&slot->rx_limit);
 
-    if (limit && load_relaxed(&slot->errqueue_charge) + frame_charge(size) >= limit) return false;
+    if (limit &&
+        load_relaxed(&slot->errqueue_charge) + ring_charge(bus, number) + frame_charge(size) >= limit)
+        return false;
     return used <= ERRQUEUE_WORDS && ERRQUEUE_WORDS - used >= words_of(size);
 }
 
@@ -52,7 +56,7 @@ void errqueue_push(const struct bus *bus, uint32_t number, int fd, const struct 
 
     uint32_t held = slot_lock(slot);
     head = load_relaxed(&slot->errqueue_head);
-    if (has_room(slot, head - load_relaxed(&slot->errqueue_tail), item->size)) {
+    if (has_room(bus, number, head - load_relaxed(&slot->errqueue_tail), item->size)) {
         write_message(bus, number, head, item, frame);
         queued = cas32(&slot->errqueue_head, head, head + words_of(item->size));
     }

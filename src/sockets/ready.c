@@ -106,8 +106,7 @@ short ready_mask(const struct bus *bus, uint32_t slot)
     short mask = POLLOUT | POLLWRNORM | POLLWRBAND;
 
     if (!ring_empty(bus, slot)) mask |= POLLIN | POLLRDNORM;
-    if (load_acquire(&bus->data->slot[slot].error)) mask |= POLLERR;
-    if (unlikely(!errqueue_empty(bus, slot)))
+    if (unlikely(load_acquire(&bus->data->slot[slot].error) || !errqueue_empty(bus, slot)))
         mask |= ready_has_exceptions(bus, slot) ? POLLERR | POLLPRI : POLLERR;
     return mask;
 }
