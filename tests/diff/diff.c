@@ -103,8 +103,14 @@ static void fork_into(const struct step *step)
     pid_t pid;
 
     world->process[number] = world->process[step->process];
+    for (int i = 0; i < EPOLLS; i++)
+        world->process[number].epoll[i] = -1;
     pid = fork();
-    if (pid == 0) enter(number);
+    if (pid == 0) {
+        for (int i = 0; i < EPOLLS; i++)
+            close(world->process[step->process].epoll[i]);
+        enter(number);
+    }
     world->process[number].pid = pid;
     out_result(pid < 0 ? -1 : 0);
 }
