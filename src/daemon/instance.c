@@ -109,20 +109,22 @@ static void mark_made(const struct instance *instance)
     if (fd >= 0) close(fd);
 }
 
-/* Does the file begin with this text? */
-static bool begins_with(const char *path, const char *text)
+/* Does the file begin with this text? 1 or 0; -1 when it is not there. */
+static int begins_with(const char *path, const char *text)
 {
     char have[16] = "";
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    ssize_t size = fd < 0 ? -1 : read(fd, have, sizeof(have));
 
-    if (fd >= 0) close(fd);
+    if (fd < 0) return errno == ENOENT ? -1 : 0;
+    ssize_t size = read(fd, have, sizeof(have));
+    close(fd);
     return size >= (ssize_t)strlen(text) && !memcmp(have, text, strlen(text));
 }
 
 static bool is_our_name(const char *name)
 {
-    static const char *const ours[] = { ".", "..", "lock", "made", "s", "ctl", "modprobe.conf", "new" };
+    static const char *const ours[] = { ".", "..",  "lock",          "made", "version",
+                                        "s", "ctl", "modprobe.conf", "new" };
 
     for (unsigned i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         if (!strcmp(name, ours[i])) return true;
@@ -136,13 +138,15 @@ static bool is_instance(const char *path)
     char file[INSTANCE_DIR_MAX + 16];
     unsigned ours = 0, others = 0;
     bool locked;
+    int version;
 
     snprintf(file, sizeof(file), "%s/version", path);
-    if (access(file, F_OK) == 0) return begins_with(file, "pocketcan");
+    version = begins_with(file, "pocketcan");
+    if (version >= 0) return version;
     snprintf(file, sizeof(file), "%s/lock", path);
     locked = access(file, F_OK) == 0;
     DIR *dir = opendir(path);
-    if (!dir) return false;
+    if (!dir) return errno == ENOENT; /* it went meanwhile: not for this reason */
     for (struct dirent *entry; (entry = readdir(dir));)
         *(is_our_name(entry->d_name) ? &ours : &others) += 1;
     closedir(dir);
