@@ -40,6 +40,16 @@ void txstamp_record(const struct bus *bus, uint32_t number, int fd, uint32_t fla
     }
 }
 
+/* A time that no control message tells is what SIOCGSTAMP tells. */
+static void keep_stamp(struct bus_slot *slot, uint64_t time_ns)
+{
+    uint32_t stamping = load_relaxed(&slot->option[OPT_TIMESTAMPING]);
+
+    if (!load_relaxed(&slot->option[OPT_TIMESTAMP]) &&
+        !(stamping & (SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE)))
+        store_relaxed(&slot->stamp_ns, time_ns);
+}
+
 ssize_t txstamp_receive(const struct bus *bus, uint32_t number, struct raw_receive *message)
 {
     struct sock_extended_err report = { .ee_errno = ENOMSG, .ee_origin = SO_EE_ORIGIN_TIMESTAMPING };
@@ -53,6 +63,7 @@ ssize_t txstamp_receive(const struct bus *bus, uint32_t number, struct raw_recei
     message->name_size = 0;
     size = message_put_data(message, item.frame, item.size);
     if (size < 0) return size;
+    keep_stamp(&bus->data->slot[number], item.time_ns);
     report.ee_info = item.info;
     report.ee_data = item.id;
     error = message_put_times(&control, &bus->data->slot[number], item.time_ns);
