@@ -349,7 +349,7 @@ static void step_socket_option(void)
 
     if (option == 26 && chance(80)) {
         add("p%d bpf s%d %u", p, s, random_below(15));
-        if (chance(4)) add(" count=%ld", ONE_OF(0, 1, 2, 4096, 4097, 65535));
+        if (chance(4)) add(" count=%ld", ONE_OF(0, 1, 4097, 65535));
         if (chance(4)) add(" len=%ld", ONE_OF(0, 1, 8, 15, 17, 24));
     } else if (chance(35)) {
         add("p%d get s%d sol %ld", p, s, option);
