@@ -162,6 +162,7 @@ static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const st
 
     if (unlikely(size > link_state_mtu(target->state) && !target->foreign)) return -EMSGSIZE;
     if (unlikely(target->foreign)) return -EPERM;
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all `size` bytes were copied */
     if (size == FRAME_FD_SIZE && !(bytes[4] & FRAME_XL_FLAG)) bytes[5] |= CANFD_FDF;
     if (unlikely(txstamp_is_wanted(stamps)))
         txstamp_record(bus, number, fd, stamps, target->state, bytes, size);
@@ -223,7 +224,7 @@ ssize_t raw_send(const struct bus *bus, uint32_t number, int fd, const struct ra
     uint32_t ifindex = load_relaxed(&slot->ifindex), stamps = load_relaxed(&slot->option[OPT_TIMESTAMPING]);
     struct sockaddr_can address = { 0 };
     struct target target;
-    size_t size;
+    size_t size = 0;
     int error = message->name ? copy_address(message, &address) : 0;
 
     if (!error && message->control_size) error = control_is_there(message);
