@@ -70,10 +70,16 @@ static bool any_raw(const struct pollfd *fds, nfds_t count)
 
 static void settle_polled(const struct bus *bus, const struct pollfd *fds, nfds_t count)
 {
+    bool all = false;
+
     for (nfds_t i = 0; i < count; i++) {
         uint32_t entry = fdtab_get(fds[i].fd);
-        if (fd_kind(entry) == FD_RAW) ready_settle(bus, fd_number(entry), fds[i].fd);
+        if (fd_kind(entry) == FD_RAW)
+            ready_settle(bus, fd_number(entry), fds[i].fd);
+        else
+            all |= fds[i].fd >= 0; /* which may be an epoll descriptor with any of them in it */
     }
+    if (all) ready_settle_all(bus);
 }
 
 #define ASKED_MAX 256 /* descriptors of one poll of which the kernel is asked more than the program asks */

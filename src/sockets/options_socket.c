@@ -311,10 +311,14 @@ static int attach_bpf_set(const struct option_call *call, const void *user, sock
 }
 
 /* CAN sockets have no SO_REUSEPORT, so nothing to attach a choice among them to. */
-static int attach_reuseport_in(const struct option_call *call, int *value)
+static int attach_reuseport_set(const struct option_call *call, const void *user, socklen_t size)
 {
+    int fd;
     (void)call;
-    return *value < 0 || sys_call(SYS_fcntl, *value, F_GETFD, 0) < 0 ? -EBADF : -EINVAL;
+
+    if (size != sizeof(fd)) return -EINVAL;
+    if (usermem_read(&fd, user, sizeof(fd))) return -EFAULT;
+    return fd < 0 || sys_call(SYS_fcntl, fd, F_GETFD, 0) < 0 ? -EBADF : -EINVAL;
 }
 
 static int invalid(const struct option_call *call, int *value)
@@ -354,7 +358,7 @@ const struct option options_socket[] = {
     SO(SO_ATTACH_FILTER, -1, .set = attach_filter_set, .get = attach_filter_get),
     SO(SO_ATTACH_BPF, -1, .set = attach_bpf_set, .out = options_refused),
     SO(SO_ATTACH_REUSEPORT_CBPF, -1, .in = invalid, .out = options_refused),
-    SO(SO_ATTACH_REUSEPORT_EBPF, -1, .in = attach_reuseport_in, .out = options_refused),
+    SO(SO_ATTACH_REUSEPORT_EBPF, -1, .set = attach_reuseport_set, .out = options_refused),
     SO(OPT_SO_DETACH_REUSEPORT_BPF, -1, .in = invalid, .out = options_refused),
     SO(SO_DETACH_FILTER, -1, .in = detach_filter_in, .out = options_refused),
     SO(SO_ACCEPTCONN, -1, .in = options_refused, .out = zero_out),
