@@ -32,6 +32,18 @@ static void *pointer(const struct step *step, void *otherwise)
 
 /* ---- descriptors ---- */
 
+/* Takes a descriptor out of all sets before it is closed, if other processes may hold its socket: that an event comes when the
+ * socket is only open elsewhere is beyond pocketcan, because the token that makes it readable is taken by who reads. */
+static void unregister(int fd)
+{
+    struct epoll_event event = { 0 };
+
+    for (int p = 0; world->shared && p < PROCESSES; p++)
+        for (int i = 0; i < EPOLLS; i++)
+            if (world->process[p].epoll[i] >= 0)
+                epoll_ctl(world->process[p].epoll[i], EPOLL_CTL_DEL, fd, &event);
+}
+
 /* Puts a new descriptor where operand `at` says, in the place of what is there. */
 static void keep(const struct step *step, int at, long long fd)
 {
@@ -41,7 +53,10 @@ static void keep(const struct step *step, int at, long long fd)
         if (!slot) {
             close((int)fd);
         } else {
-            if (*slot >= 0 && *slot != fd) close(*slot);
+            if (*slot >= 0 && *slot != fd) {
+                unregister(*slot);
+                close(*slot);
+            }
             *slot = (int)fd;
         }
     }
@@ -61,6 +76,7 @@ static void op_close(const struct step *step)
     int *slot = step_slot(step, 0), fd = slot ? *slot : -1;
 
     if (slot) *slot = -1;
+    unregister(fd);
     out_result(close(fd));
 }
 
@@ -70,6 +86,7 @@ static void op_dup(const struct step *step)
     int from = step_fd(step, 0), *to = step_slot(step, 1), fd;
 
     if (!to || to == step_slot(step, 0)) return;
+    if (*to >= 0) unregister(*to);
     if (!strcmp(how, "dup2") && *to >= 0)
         fd = dup2(from, *to);
     else if (!strcmp(how, "dup3") && *to >= 0)
@@ -98,6 +115,7 @@ static void op_give(const struct step *step)
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(sizeof(fd));
     memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+    world->shared = true;
     out_result(sendmsg(world->transfer[0], &m, MSG_DONTWAIT));
 }
 

@@ -4,7 +4,7 @@
  *
  * A job is a line:  SEED COUNT [KEEP]   a generated sequence; KEEP says which steps to do, as 0-4,7
  *                   FIRST-LAST COUNT    the same for every seed of a range
- *                   @PATH               the steps in a file; empty lines and those from "#" on are skipped
+ *                   @PATH               the steps in a file; results and comments in it are skipped
  *
  * trace prints steps and results; hash four hex digits a step, each a checksum of its result; sum one checksum a
  * sequence. --fence is for a real kernel: everything runs on one processor, and after a step that sends, all that
@@ -103,6 +103,7 @@ static void fork_into(const struct step *step)
     pid_t pid;
 
     world->process[number] = world->process[step->process];
+    world->shared = true;
     for (int i = 0; i < EPOLLS; i++)
         world->process[number].epoll[i] = -1;
     pid = fork();
@@ -290,6 +291,7 @@ static void begin(void)
     for (int i = 0; i < LINKS; i++)
         world->link[i].peer = -1;
     world->known_count = 0;
+    world->shared = false;
     if (pipe(world->done) || socketpair(AF_UNIX, SOCK_DGRAM, 0, world->transfer)) die("pipe");
     for (int i = 0; i < PROCESSES; i++) {
         if (pipe(world->command[i])) die("pipe");
@@ -352,10 +354,10 @@ static void do_sequence(char *steps, const char *keep, const char *name)
     if (mode == HASH) printf("H ");
     begin();
     for (char *line = strtok_r(steps, "\n", &save); line && more; line = strtok_r(NULL, "\n", &save)) {
-        char *comment = strchr(line, '#');
+        char *results = strstr(line, " = "); /* of a corpus file */
 
-        if (comment) *comment = 0;
-        if (!line[strspn(line, " ")] || !is_kept(keep, number++)) continue;
+        if (results) *results = 0;
+        if (line[0] == '#' || !line[strspn(line, " ")] || !is_kept(keep, number++)) continue;
         more = do_step(line);
         report(line, &sum);
         done++;

@@ -54,6 +54,7 @@ struct diff_world {
     } known[INDEXES]; /* every index that a link of this sequence ever had */
     int known_count;
     int command[PROCESSES][2], done[2], transfer[2]; /* pipes; a pair of AF_UNIX sockets */
+    bool shared;                                     /* sockets were, with other processes */
     int memory;                                      /* the descriptor behind this memory */
     char step[STEP_SIZE];
     char trace[TRACE_SIZE];
