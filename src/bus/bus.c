@@ -50,9 +50,9 @@ static void wake_all(struct wakes *wakes)
     wakes->count = 0;
 }
 
-static void wake_later(struct wakes *wakes, uint32_t number)
+static void wake_later(struct wakes *wakes, uint32_t number, uint32_t flags)
 {
-    if (likely(!wake_is_wanted(wakes->bus, number))) return;
+    if (likely(!wake_is_wanted(wakes->bus, number) && !(flags & RX_ASYNC))) return;
     if (wakes->count == WAKES_AT_ONCE) wake_all(wakes);
     wakes->slot[wakes->count++] = number;
 }
@@ -150,7 +150,7 @@ static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
     }
     for (uint32_t i = 0; i < copies; i++) {
         if (likely(ring_push(d->bus, number, frame, &d->meta) == 0))
-            wake_later(d->wakes, number);
+            wake_later(d->wakes, number, flags);
         else
             look_after(d->bus, number);
     }

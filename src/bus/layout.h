@@ -152,14 +152,15 @@ enum { SLOT_FREE, SLOT_CLAIMED, SLOT_OPEN, SLOT_ENDING };
  * late cannot clear those of the next one. */
 #define RX_GEN_SHIFT 16
 enum {
-    RX_OPEN = 1,  /* receives at all */
-    RX_OWN = 2,   /* CAN_RAW_RECV_OWN_MSGS */
-    RX_FD = 4,    /* CAN_RAW_FD_FRAMES */
-    RX_XL = 8,    /* CAN_RAW_XL_FRAMES */
-    RX_JOIN = 16, /* CAN_RAW_JOIN_FILTERS */
-    RX_TIME = 32, /* some time stamp option is on */
-    RX_ALL = 128, /* its filter is the default: every frame but error frames */
-    RX_BPF = 64,  /* SO_ATTACH_FILTER program present */
+    RX_OPEN = 1,    /* receives at all */
+    RX_OWN = 2,     /* CAN_RAW_RECV_OWN_MSGS */
+    RX_FD = 4,      /* CAN_RAW_FD_FRAMES */
+    RX_XL = 8,      /* CAN_RAW_XL_FRAMES */
+    RX_JOIN = 16,   /* CAN_RAW_JOIN_FILTERS */
+    RX_TIME = 32,   /* some time stamp option is on */
+    RX_ALL = 128,   /* its filter is the default: every frame but error frames */
+    RX_BPF = 64,    /* SO_ATTACH_FILTER program present */
+    RX_ASYNC = 256, /* O_ASYNC is on: each frame brings a token */
 };
 
 struct slot_filter {
@@ -235,6 +236,7 @@ struct bus_slot {
     atomic_u32
         waiters; /* readers asleep in the kernel; too high after one was killed there, which costs little */
     atomic_u32 async;                /* O_ASYNC is on: SIGIO must follow each frame */
+    atomic_u32 signals_owed;         /* SIGIOs that senders could not bring; too many does little harm */
     atomic_u32 tx_id;                /* SOF_TIMESTAMPING_OPT_ID counter */
     atomic_u64 rx_frames, tx_frames; /* for `status` */
     atomic_u32 option[OPT_COUNT];

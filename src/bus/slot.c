@@ -127,7 +127,8 @@ void slot_update_rx_flags_locked(const struct bus *bus, uint32_t number)
         { OPT_JOIN, RX_JOIN },    { OPT_TIMESTAMP, RX_TIME }, { OPT_BPF, RX_BPF },
     };
     uint32_t flags = load_relaxed(&slot->gen) << RX_GEN_SHIFT | (load_relaxed(&slot->bound) ? RX_OPEN : 0) |
-                     (load_relaxed(&slot->stamp_on) ? RX_TIME : 0);
+                     (load_relaxed(&slot->stamp_on) ? RX_TIME : 0) |
+                     (load_relaxed(&slot->async) ? RX_ASYNC : 0);
 
     if (load_relaxed(&slot->option[OPT_TIMESTAMPING]) & SOF_TIMESTAMPING_RX_SOFTWARE) flags |= RX_TIME;
     if (takes_everything(slot)) flags |= RX_ALL;
@@ -428,6 +429,7 @@ int slot_open(const struct bus *bus, uint32_t number, uint32_t gen)
     store_relaxed(&slot->errqueue_charge, 0);
     store_relaxed(&slot->waiters, 0);
     store_relaxed(&slot->async, 0);
+    store_relaxed(&slot->signals_owed, 0);
     store_relaxed(&slot->rx_frames, 0);
     store_relaxed(&slot->tx_frames, 0);
     store_relaxed(&slot->lock, 0);

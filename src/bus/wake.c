@@ -107,12 +107,22 @@ static int send_token(const struct bus *bus, uint32_t slot, uint32_t gen, int fd
     return sent > 0 || sent == -EAGAIN ? 0 : (int)sent; /* a full queue holds tokens enough */
 }
 
-void wake_nudge(const struct bus *bus, uint32_t slot, uint32_t gen)
+static long nudge(const struct bus *bus, uint32_t slot, uint32_t gen)
 {
     struct sockaddr_un address;
     int size = wake_address(bus, slot, gen, &address);
 
-    if (size > 0) send_from_fresh(&address, size);
+    return size > 0 ? send_from_fresh(&address, size) : size;
+}
+
+void wake_nudge(const struct bus *bus, uint32_t slot, uint32_t gen) { nudge(bus, slot, gen); }
+
+/* There is a token already, yet each event is to bring its SIGIO. When no more tokens fit, the reader makes up for it. */
+static void signal_once_more(const struct bus *bus, uint32_t slot)
+{
+    struct bus_slot *s = &bus->data->slot[slot];
+
+    if (nudge(bus, slot, load_acquire(&s->gen)) == -EAGAIN) atomic_fetch_add(&s->signals_owed, 1);
 }
 
 /* Takes over the duty to send: the SENDING word, or 0 when it is not ours. */
@@ -136,6 +146,8 @@ int wake_notify(const struct bus *bus, uint32_t slot, int fd, uint32_t *gen)
     uint32_t sending, addressed;
     int result;
 
+    if (unlikely(!wake_is_wanted(bus, slot) && load_relaxed(&bus->data->slot[slot].async)))
+        signal_once_more(bus, slot);
     while (unlikely((sending = take_duty(armed)) != 0)) {
         addressed = load_acquire(current);
         result = send_token(bus, slot, addressed, fd);

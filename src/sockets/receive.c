@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "bus/errqueue.h"
 #include "bus/ring.h"
+#include "bus/slot.h"
 #include "bus/wake.h"
 #include "can/frame.h"
 #include "sockets/door.h"
@@ -81,15 +82,30 @@ static int wait_for_frame(const struct bus *bus, uint32_t number, int fd, int fl
     return sleep_on(&bus->data->slot[number], fd);
 }
 
+/* With O_ASYNC each frame's token brought a SIGIO, unless there were too many of them. What is there now must neither stay without one nor
+ * get another. */
+static bool signals_are_right(const struct bus *bus, uint32_t number)
+{
+    atomic_u32 *owed = &bus->data->slot[number].signals_owed;
+    uint32_t count = load_relaxed(owed);
+
+    if (!wake_pending(bus, number)) {
+        store_relaxed(owed, 0);
+        return false; /* the tokens are to go, or no more fit soon */
+    }
+    return !(count && cas32(owed, count, count - 1));
+}
+
 /* After taking something: the token stays, unless somebody waits for the next one. The kernel wakes one sleeper for a token, so
  * whoever takes a frame while others sleep sees to them; also while one is being sent, because that may be what woke it. */
 static void after_taking(const struct bus *bus, uint32_t number, int fd)
 {
     struct bus_slot *slot = &bus->data->slot[number];
+    bool async = load_relaxed(&slot->async), waiters = load_seq(&slot->waiters);
 
-    if (likely(!load_relaxed(&slot->async) && !load_seq(&slot->waiters))) return;
-    if (load_relaxed(&slot->async) || (load_seq(&bus->data->ring[number].armed) & 3) != WAKE_ARMED)
-        wake_settle(bus, number, fd);
+    if (likely(!async && !waiters)) return;
+    if (async && !waiters && signals_are_right(bus, number)) return;
+    if (async || (load_seq(&bus->data->ring[number].armed) & 3) != WAKE_ARMED) wake_settle(bus, number, fd);
 }
 
 /* SO_RCVTIMEO has passed since `since_ns`. It is the real socket's, which starts it anew for each sleep. */
@@ -167,6 +183,7 @@ static int flags_of(const struct bus_slot *slot, uint32_t number, const struct r
 void raw_set_async(const struct bus *bus, uint32_t number, int fd, bool on)
 {
     store_seq(&bus->data->slot[number].async, on);
+    slot_update_rx_flags(bus, number);
     if (on && (load_seq(&bus->data->ring[number].armed) & 3) != WAKE_ARMED && !wake_pending(bus, number))
         wake_settle(bus, number, fd);
 }

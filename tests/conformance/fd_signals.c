@@ -381,6 +381,25 @@ TEST(sigio_by_a_chosen_signal_tells_the_descriptor)
     CHECK(info.si_band & POLLIN);
 }
 
+TEST(sigio_for_every_frame_of_a_backlog)
+{
+    int a = raw_a(), fd, number = SIGRTMIN + 2;
+    struct timespec t = { 3, 0 }, none = { 0, 0 };
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    OK(sigprocmask(SIG_BLOCK, &set, NULL));
+    fd = async(raw_a(), number);
+    for (int i = 1; i <= 30; i++)
+        put(a, i);
+    for (int i = 1; i <= 30; i++) {
+        CHECK_EQ(sigtimedwait(&set, NULL, &t), number);
+        CHECK_GETS(fd, i);
+    }
+    CHECK_ERRNO(sigtimedwait(&set, NULL, &none), EAGAIN);
+}
+
 TEST(wakeups_any_first_then_latest_bound_first)
 {
     int a = raw_a(), number = SIGRTMIN + 3, first, second, any;
