@@ -25,7 +25,7 @@ uint32_t frame_payload(const void *frame, enum frame_kind kind)
         __builtin_memcpy(&len, (const uint8_t *)frame + 6, sizeof(len));
         return len;
     }
-    return frame_id(frame) & CAN_RTR_FLAG ? 0 : byte_at(frame, 4);
+    return kind == FRAME_CC && (frame_id(frame) & CAN_RTR_FLAG) ? 0 : byte_at(frame, 4);
 }
 
 uint32_t frame_charge(uint32_t size)
