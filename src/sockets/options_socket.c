@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "bus/links.h"
 #include "bus/ring.h"
+#include "can/cbpf.h"
 #include "sockets/bpf.h"
 #include "sockets/raw.h"
 #include "sockets/usermem.h"
@@ -314,11 +315,22 @@ static int attach_bpf_set(const struct option_call *call, const void *user, sock
 static int attach_reuseport_set(const struct option_call *call, const void *user, socklen_t size)
 {
     int fd;
-    (void)call;
 
     if (size != sizeof(fd)) return -EINVAL;
     if (usermem_read(&fd, user, sizeof(fd))) return -EFAULT;
+    if (load_relaxed(&call->slot->option[OPT_LOCK_FILTER])) return -EPERM;
     return fd < 0 || sys_call(SYS_fcntl, fd, F_GETFD, 0) < 0 ? -EBADF : -EINVAL;
+}
+
+static int attach_reuseport_program_set(const struct option_call *call, const void *user, socklen_t size)
+{
+    struct sock_fprog given;
+
+    if (size != sizeof(given)) return -EINVAL;
+    if (usermem_read(&given, user, sizeof(given))) return -EFAULT;
+    if (load_relaxed(&call->slot->option[OPT_LOCK_FILTER])) return -EPERM;
+    if (!given.filter || given.len == 0 || given.len > CBPF_KERNEL_MAX) return -EINVAL;
+    return usermem_ok(given.filter, given.len * sizeof(*given.filter), USERMEM_READ) ? -EINVAL : -EFAULT;
 }
 
 static int invalid(const struct option_call *call, int *value)
@@ -357,7 +369,7 @@ const struct option options_socket[] = {
     SO(SO_BINDTODEVICE, -1, .set = bindtodevice_set, .get = bindtodevice_get),
     SO(SO_ATTACH_FILTER, -1, .set = attach_filter_set, .get = attach_filter_get),
     SO(SO_ATTACH_BPF, -1, .set = attach_bpf_set, .out = options_refused),
-    SO(SO_ATTACH_REUSEPORT_CBPF, -1, .in = invalid, .out = options_refused),
+    SO(SO_ATTACH_REUSEPORT_CBPF, -1, .set = attach_reuseport_program_set, .out = options_refused),
     SO(SO_ATTACH_REUSEPORT_EBPF, -1, .set = attach_reuseport_set, .out = options_refused),
     SO(OPT_SO_DETACH_REUSEPORT_BPF, -1, .in = invalid, .out = options_refused),
     SO(SO_DETACH_FILTER, -1, .in = detach_filter_in, .out = options_refused),
