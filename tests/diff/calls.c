@@ -8,6 +8,7 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -142,6 +143,66 @@ static void op_fcntl(const struct step *step)
     out_result(fcntl(fd, command, argument));
 }
 
+static volatile sig_atomic_t signals;
+
+static void on_signal(int number)
+{
+    (void)number;
+    signals = 1;
+}
+
+void calls_catch_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
+    signals = 0;
+    sigaction(SIGIO, &action, NULL);
+}
+
+/* SIGIO for a socket, and whether one came since this was asked last */
+static void op_async(const struct step *step)
+{
+    int fd = step_fd(step, 0), on = (int)step_value(step, 1);
+
+    out_result(fcntl(fd, F_SETOWN, getpid()));
+    out_result(step_number(step, "ioctl", 0) ? ioctl(fd, FIOASYNC, &on)
+                                             : fcntl(fd, F_SETFL, O_NONBLOCK | (on ? O_ASYNC : 0)));
+}
+
+static void op_signals(const struct step *step)
+{
+    (void)step;
+    out(" = %d", (int)signals);
+    signals = 0;
+}
+
+/* One frame, or size= bytes of frames, through a pipe into the socket or out of it. */
+static void op_splice(const struct step *step)
+{
+    size_t size = (size_t)step_number(step, "size", 16);
+    int ends[2], fd = step_fd(step, 0);
+    long long result;
+
+    if (pipe(ends)) return;
+    memset(buffer, 0, 64);
+    for (size_t i = 0; i < 64; i += 16)
+        memcpy(buffer + i, &(struct can_frame){ .can_id = 0x123, .len = 2, .data = { 0xee, (uint8_t)i } },
+               16);
+    if (!strcmp(step_word(step, 1), "in")) {
+        if (write(ends[1], buffer, size < 64 ? size : 64) < 0) out(" pipe");
+        out_result(splice(ends[0], NULL, fd, NULL, size, SPLICE_F_NONBLOCK));
+    } else {
+        result = splice(fd, NULL, ends[1], NULL, size, SPLICE_F_NONBLOCK);
+        out_result(result);
+        if (result > 0 && read(ends[0], buffer, (size_t)result) == result) {
+            out(" ");
+            out_bytes(buffer, (size_t)result);
+        }
+    }
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* Calls that a CAN socket refuses, or that any descriptor has. */
 static void op_misc(const struct step *step)
 {
@@ -273,6 +334,8 @@ static void op_get(const struct step *step)
     out_result(result);
     out(" size %d ", (int)size);
     if ((int)given < 0 || given > sizeof(buffer) - 64) return;
+    if (level == SOL_SOCKET && option == SO_MEMINFO)
+        memset(buffer + 28, 0, 4); /* as large as the kernel's programs */
     if (level == SOL_SOCKET && option == SO_BINDTOIFINDEX && !result && size == 4) {
         out("%s", step_index_word(*(int *)(void *)buffer));
         return;
@@ -453,11 +516,12 @@ bool calls_run(const struct step *step)
         const char *name;
         void (*run)(const struct step *step);
     } table[] = {
-        { "socket", op_socket }, { "close", op_close },   { "dup", op_dup },   { "give", op_give },
-        { "take", op_take },     { "fcntl", op_fcntl },   { "misc", op_misc }, { "bind", op_bind },
-        { "connect", op_bind },  { "name", op_name },     { "peer", op_name }, { "set", op_set },
-        { "get", op_get },       { "filter", op_filter }, { "bpf", op_bpf },   { "poll", op_poll },
-        { "select", op_select }, { "epoll", op_epoll },   { "wait", op_wait }, { "ioctl", op_ioctl },
+        { "socket", op_socket }, { "close", op_close },     { "dup", op_dup },       { "give", op_give },
+        { "take", op_take },     { "fcntl", op_fcntl },     { "misc", op_misc },     { "bind", op_bind },
+        { "connect", op_bind },  { "name", op_name },       { "peer", op_name },     { "set", op_set },
+        { "get", op_get },       { "filter", op_filter },   { "bpf", op_bpf },       { "poll", op_poll },
+        { "select", op_select }, { "epoll", op_epoll },     { "wait", op_wait },     { "ioctl", op_ioctl },
+        { "async", op_async },   { "signals", op_signals }, { "splice", op_splice },
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)

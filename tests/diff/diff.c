@@ -94,6 +94,7 @@ static void enter(int number) __attribute__((noreturn));
 static void enter(int number)
 {
     signal(SIGCHLD, SIG_IGN); /* nobody waits for grandchildren */
+    calls_catch_signals();
     serve(number);
 }
 
@@ -155,6 +156,7 @@ static void continue_process(int memory, int number)
 {
     struct diff_process *p;
 
+    calls_catch_signals();
     world = mmap(NULL, sizeof(*world), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
     if (world == MAP_FAILED) die("mmap");
     p = &world->process[number];

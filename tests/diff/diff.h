@@ -97,7 +97,8 @@ const char *step_index_word(int index);
 /* A frame's word in bytes; returns how many. */
 size_t step_frame(const char *word, uint8_t *bytes, size_t room);
 
-/* ---- calls.c, transfer.c, links.c: what steps do; each returns whether it knows the operation ---- */
+/* ---- calls.c, frames.c, links.c: what steps do; each returns whether it knows the operation ---- */
+void calls_catch_signals(void);
 bool calls_run(const struct step *step);
 bool frames_run(const struct step *step);
 bool links_run(const struct step *step);

@@ -238,6 +238,10 @@ static void step_send(void)
     if (chance(2)) add(" ptr=%s", WORD_OF("null", "bad"));
     g.sends++;
     done();
+    if (chance(6)) {
+        add("p%d signals", process());
+        done();
+    }
 }
 
 static void step_recv(void)
@@ -469,6 +473,14 @@ static void step_descriptor(void)
             add("p%d take s%d", p, t);
             g.has[p][t] = g.has[p][s];
         }
+    } else if (kind < 64) {
+        if (chance(70))
+            add("p%d async s%d %d ioctl=%d", p, s, chance(80), chance(30));
+        else
+            add("p%d signals", p);
+    } else if (kind < 66) {
+        add("p%d splice s%d %s", p, s, chance(50) ? "in" : "out");
+        if (chance(20)) add(" size=%ld", ONE_OF(1, 15, 17, 32, 64));
     } else if (kind < 72) {
         add("p%d misc s%d %s", p, s,
             WORD_OF("fstat", "lseek", "pread", "pwrite", "fsync", "ftruncate", "mmap", "listen", "accept",

@@ -23,6 +23,7 @@ struct state {
     unsigned flags;
     int operstate, carrier, mtu, txqlen;
     char name[IFNAMSIZ];
+    struct rtnl_link_stats64 stats;
 };
 
 static struct request request(int type, int flags, int index)
@@ -92,6 +93,10 @@ static int get(int index, struct state *s)
         case IFLA_CARRIER: s->carrier = *(uint8_t *)RTA_DATA(a); break;
         case IFLA_MTU: memcpy(&s->mtu, RTA_DATA(a), 4); break;
         case IFLA_TXQLEN: memcpy(&s->txqlen, RTA_DATA(a), 4); break;
+        case IFLA_STATS64:
+            memcpy(&s->stats, RTA_DATA(a),
+                   RTA_PAYLOAD(a) < sizeof(s->stats) ? RTA_PAYLOAD(a) : sizeof(s->stats));
+            break;
         case IFLA_IFNAME:
             snprintf(s->name, sizeof(s->name), "%.*s", (int)RTA_PAYLOAD(a), (char *)RTA_DATA(a));
             break;
@@ -230,9 +235,11 @@ static void show(int index)
     int error = get(index, &s);
 
     out(" = %s", error ? strerrorname_np(-error) : "");
-    if (!error)
-        out("%s flags %x oper %d carrier %d mtu %d txqlen %d", s.name, s.flags, s.operstate, s.carrier, s.mtu,
-            s.txqlen);
+    if (error) return;
+    out("%s flags %x oper %d carrier %d mtu %d txqlen %d", s.name, s.flags, s.operstate, s.carrier, s.mtu,
+        s.txqlen);
+    out(" received %llu/%llu/%llu sent %llu/%llu/%llu", s.stats.rx_packets, s.stats.rx_bytes,
+        s.stats.rx_dropped, s.stats.tx_packets, s.stats.tx_bytes, s.stats.tx_dropped);
 }
 
 bool links_run(const struct step *step)
