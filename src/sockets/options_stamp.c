@@ -3,9 +3,13 @@
  * As on Linux, three things are kept: whether SO_TIMESTAMP or SO_TIMESTAMPNS is on (OPT_TIMESTAMP), the flags of SO_TIMESTAMPING, and whether
  * the one set last was a _NEW one, which decides the type of all their control messages. */
 #include "sockets/options.h"
+#include "base/sys.h"
+#include "bus/links.h"
 #include "sockets/usermem.h"
 #include <errno.h>
 #include <linux/net_tstamp.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 
 /* prefix: options_ */
 
@@ -40,6 +44,17 @@ static int timestamp_out(const struct option_call *call, int *value)
     return 0;
 }
 
+/* Whether SO_BINDTODEVICE names an interface that is still there. */
+static bool has_device(const struct option_call *call)
+{
+    struct ifreq request = { .ifr_ifindex = (int)load_relaxed(&call->slot->option[OPT_BINDTOIFINDEX]) };
+    struct link_view view;
+
+    return request.ifr_ifindex &&
+           (!links_by_ifindex(call->bus->control, (uint32_t)request.ifr_ifindex, &view) ||
+            !sys_call(SYS_ioctl, call->fd, SIOCGIFNAME, &request));
+}
+
 /* The flags, alone or followed by a clock (struct so_timestamping); CAN interfaces have no clocks to bind to. */
 static int timestamping_set(const struct option_call *call, const void *user, socklen_t size)
 {
@@ -54,8 +69,7 @@ static int timestamping_set(const struct option_call *call, const void *user, so
     if ((flags & SOF_TIMESTAMPING_OPT_ID) &&
         !(load_relaxed(&slot->option[OPT_TIMESTAMPING]) & SOF_TIMESTAMPING_OPT_ID))
         store_relaxed(&slot->tx_id, 0);
-    if (flags & SOF_TIMESTAMPING_BIND_PHC)
-        return load_relaxed(&slot->option[OPT_BINDTOIFINDEX]) ? -EINVAL : -EOPNOTSUPP;
+    if (flags & SOF_TIMESTAMPING_BIND_PHC) return has_device(call) ? -EINVAL : -EOPNOTSUPP;
     store_relaxed(&slot->option[OPT_TIMESTAMPING], flags);
     store_relaxed(&slot->option[OPT_STAMP_NEW], is_new(call->name));
     options_update_flags(call, (int)flags);

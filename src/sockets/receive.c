@@ -147,6 +147,15 @@ static void keep_stamp(struct bus_slot *slot, const struct ring_item *item)
         store_relaxed(&slot->stamp_ns, STAMP_OF_READING);
 }
 
+/* After its data was copied: who could not have it does not learn its time. */
+static void remember_time(struct bus_slot *slot, const struct ring_item *item)
+{
+    if (unlikely(load_relaxed(&slot->rx_flags) & RX_TIME))
+        keep_stamp(slot, item);
+    else if (unlikely(!load_relaxed(&slot->stamp_ns)))
+        store_relaxed(&slot->stamp_ns, STAMP_OF_READING);
+}
+
 static int take_frame(const struct bus *bus, uint32_t number, int fd, int flags, struct ring_item *item)
 {
     struct bus_slot *slot = &bus->data->slot[number];
@@ -164,10 +173,6 @@ static int take_frame(const struct bus *bus, uint32_t number, int fd, int flags,
     }
     if (!(flags & MSG_PEEK)) after_taking(bus, number, fd);
     if (error) return error;
-    if (unlikely(load_relaxed(&slot->rx_flags) & RX_TIME))
-        keep_stamp(slot, item);
-    else if (unlikely(!load_relaxed(&slot->stamp_ns)))
-        store_relaxed(&slot->stamp_ns, STAMP_OF_READING);
     if (!(flags & MSG_PEEK)) store_relaxed(&slot->rx_frames, load_relaxed(&slot->rx_frames) + 1);
     return 0;
 }
@@ -199,7 +204,9 @@ ssize_t raw_receive(const struct bus *bus, uint32_t number, int fd, struct raw_r
     if (error) return error;
     message->flags = flags_of(slot, number, &item);
     size = message_put_data(message, item.frame, item.size);
-    error = size < 0 ? (int)size : put_control(slot, &item, message);
+    if (size < 0) return size;
+    remember_time(slot, &item);
+    error = put_control(slot, &item, message);
     if (!error && message->name) {
         address.can_ifindex = (int)item.ifindex;
         error = usermem_write(message->name, &address,
@@ -220,5 +227,7 @@ ssize_t raw_read(const struct bus *bus, uint32_t number, int fd, void *user_buff
         error = usermem_write(user_buffer, item.frame, FRAME_CC_SIZE);
     else
         error = usermem_write(user_buffer, item.frame, size);
-    return unlikely(error) ? error : (ssize_t)size;
+    if (unlikely(error)) return error;
+    remember_time(&bus->data->slot[number], &item);
+    return (ssize_t)size;
 }
