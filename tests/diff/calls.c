@@ -135,12 +135,30 @@ static void op_take(const struct step *step)
     keep(step, 0, fd);
 }
 
+/* Numbers of processes differ: whose is it? */
+static void out_owner(int pid)
+{
+    bool is_group = pid < 0;
+
+    for (int i = 0; pid && i < PROCESSES; i++)
+        if (world->process[i].pid == (is_group ? -pid : pid)) {
+            out(" %sp%d", is_group ? "group of " : "", i);
+            return;
+        }
+    out(pid ? " other" : " nobody");
+}
+
 static void op_fcntl(const struct step *step)
 {
-    int fd = step_fd(step, 0), command = (int)step_value(step, 1), argument = (int)step_value(step, 2);
+    int fd = step_fd(step, 0), command = (int)step_value(step, 1), argument = (int)step_value(step, 2),
+        result;
 
     if (command == F_SETFL) argument |= O_NONBLOCK; /* nothing here may block */
-    out_result(fcntl(fd, command, argument));
+    result = fcntl(fd, command, argument);
+    if (command == F_GETOWN && result > 0)
+        out_owner(result);
+    else
+        out_result(result);
 }
 
 static volatile sig_atomic_t signals;
@@ -506,6 +524,8 @@ static void op_ioctl(const struct step *step)
         out(" %s", step_index_word(r.ifr_ifindex));
     else if (number == SIOCGIFNAME)
         out(" %s", r.ifr_name);
+    else if (number == SIOCGPGRP || number == FIOGETOWN)
+        memcpy(&value, &r, sizeof(value)), out_owner(value);
     else if (link)
         out_bytes(&r.ifr_ifru, sizeof(r.ifr_ifru));
 }
