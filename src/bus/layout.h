@@ -14,7 +14,7 @@
 #include "base/atomics.h"
 
 #define LAYOUT_MAGIC   0x4e414350u /* "PCAN" */
-#define LAYOUT_VERSION 1u
+#define LAYOUT_VERSION 2u
 
 #define LINKS_MAX         128u /* interfaces of an instance */
 #define LINK_NAME_SIZE    16u  /* IFNAMSIZ */
@@ -212,9 +212,11 @@ enum slot_option {
     OPT_COUNT = 48,
 };
 
+#define SLOT_SETTINGS 10
+
 #define STAMP_OF_READING 1 /* a frame without a time stamp: its time is when SIOCGSTAMP asks */
 
-/* A CAN_RAW socket. Writers: the processes that share it, under `lock` (slot.c), unless said otherwise.
+/* A CAN socket. Writers: the processes that share it, under `lock` (slot.c), unless said otherwise.
  * Readers of the first line: every sender. */
 struct bus_slot {
     _Alignas(64) atomic_u32 rx_flags;
@@ -223,6 +225,8 @@ struct bus_slot {
     atomic_u32 filters_cur; /* version << 1 | which of filters[] counts */
     atomic_u32 rx_limit;    /* bytes: SO_RCVBUF as charged; 0: the ring's own depth */
     atomic_u32 gen;         /* generation of the slot: part of the socket's name */
+    atomic_u32
+        protocol; /* CAN_RAW; or CAN_BCM, CAN_ISOTP: then what is received lies in the message queue, not in the ring */
 
     _Alignas(64) atomic_u32
         error; /* sk_err: positive errno, 0 none. Written by the daemon, taken by whoever sees it */
@@ -242,6 +246,13 @@ struct bus_slot {
     atomic_u32 option[OPT_COUNT];
     atomic_u32 errqueue_charge; /* bytes that the error queue is charged with, as SO_RCVBUF counts them */
     atomic_u32 owner_pid, owner_uid; /* for people to read; never for decisions */
+    /* Sockets of the daemon's protocols only. */
+    _Alignas(64)
+        atomic_u64 queue_head; /* bytes ever put into the message queue (mqueue.c). Writer: the worker */
+    atomic_u64 queue_tail;     /* bytes ever taken. Writers: readers; the worker while it is empty */
+    atomic_u32 busy;           /* who is sending: sockets/isotp.c */
+    atomic_u32 tx_address, rx_address; /* CAN_ISOTP, while bound: identifiers */
+    atomic_u32 setting[SLOT_SETTINGS]; /* CAN_ISOTP: struct isotp_options, in words */
     _Alignas(64) struct slot_filters filters[2];
 };
 
@@ -279,12 +290,15 @@ struct data {
 struct data_ext {
     _Alignas(4096) atomic_u64 bytes[SOCKETS_MAX][RING_SLOTS][RING_EXT_SIZE / 8];
 };
+/* The same memory belongs to the message queue of a socket of the daemon's protocols (mqueue.c), which is mapped alone: its window. */
+#define WINDOW_SIZE     (sizeof(((struct data_ext *)0)->bytes[0]))
 #define DATA_EXT_OFFSET ((sizeof(struct data) + 4095) / 4096 * 4096)
 #define DATA_SIZE       (DATA_EXT_OFFSET + sizeof(struct data_ext))
 
 _Static_assert(sizeof(struct ring_record) == 128, "two cache lines a record");
 _Static_assert(offsetof(struct ring_record, data) == 40, "record header");
 _Static_assert(offsetof(struct bus_slot, error) == 64, "a sender touches one line of a slot");
+_Static_assert(WINDOW_SIZE % 4096 == 0, "windows begin at pages");
 _Static_assert(sizeof(struct bus_slot) % 64 == 0, "slots do not share lines");
 _Static_assert(IMAP_SMALL_GROUPS + (32 - IMAP_SMALL_GROUPS) * IMAP_LARGE_WORDS == IMAP_WORDS,
                "32 groups cover every slot");

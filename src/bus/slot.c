@@ -418,6 +418,7 @@ int slot_open(const struct bus *bus, uint32_t number, uint32_t gen)
     store_relaxed(&slot->bound, 0);
     store_relaxed(&slot->ifindex, 0);
     store_relaxed(&slot->link, LINKS_MAX);
+    store_relaxed(&slot->protocol, CAN_RAW);
     store_relaxed(&slot->err_mask, 0);
     store_relaxed(&slot->rx_limit, 0);
     store_relaxed(&slot->error, 0);
@@ -440,6 +441,19 @@ int slot_open(const struct bus *bus, uint32_t number, uint32_t gen)
     replace_filters(bus, number, &everything, 1);
     return cas32(&bus->data->life[number], life_make(gen, SLOT_CLAIMED), life_make(gen, SLOT_OPEN)) ? 0
                                                                                                     : -ESTALE;
+}
+
+void slot_set_protocol(const struct bus *bus, uint32_t number, uint32_t protocol)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+
+    slot_set_filters(bus, number, NULL, 0);
+    store_relaxed(&slot->queue_head, 0);
+    store_relaxed(&slot->queue_tail, 0);
+    store_relaxed(&slot->busy, 0);
+    store_relaxed(&slot->tx_address, 0);
+    store_relaxed(&slot->rx_address, 0);
+    store_seq(&slot->protocol, protocol);
 }
 
 /* ENDING(gen) -> FREE(gen). Needs no lock: nobody holds the socket any more, and two who do this do the same. */

@@ -11,6 +11,9 @@ int slot_claim(const struct bus *bus, uint32_t *gen);
  * -ESTALE when the claim took so long that the slot was given to somebody else. */
 int slot_open(const struct bus *bus, uint32_t slot, uint32_t gen);
 
+/* A socket just opened is one of the daemon's protocols: it has no filters of its own and an empty message queue. */
+void slot_set_protocol(const struct bus *bus, uint32_t slot, uint32_t protocol);
+
 /* Ends slot.gen, whatever state it is in: leaves every interest map, frees it, removes its name. Safe to call twice, by
  * anyone who knows it is dead, and when another process does the same. */
 void slot_end(const struct bus *bus, uint32_t slot, uint32_t gen);

@@ -13,9 +13,11 @@
  * loads the record. One of them sees the other. */
 #include "bus/wake.h"
 #include "bus/errqueue.h"
+#include "bus/mqueue.h"
 #include "bus/ring.h"
 #include "base/sys.h"
 #include <errno.h>
+#include <linux/can.h>
 #include <stddef.h>
 
 #define SENDING_SPINS 300
@@ -102,7 +104,8 @@ static int send_token(const struct bus *bus, uint32_t slot, uint32_t gen, int fd
     if (size < 0) return size;
     sent = send_from(fd, &address, size);
     if (likely(sent > 0) || sent == -ECONNREFUSED) return sent > 0 ? 0 : (int)sent;
-    if (sent == -EACCES || sent == -ENOENT) return ask_daemon(bus, slot) > 0 ? 0 : (int)sent;
+    if (sent == -EACCES || sent == -ENOENT || sent == -EPROTOTYPE /* a connection of the daemon's */)
+        return ask_daemon(bus, slot) > 0 ? 0 : (int)sent;
     sent = send_from_fresh(&address, size); /* ours was closed by another thread, or is full of tokens */
     return sent > 0 || sent == -EAGAIN ? 0 : (int)sent; /* a full queue holds tokens enough */
 }
@@ -164,14 +167,40 @@ int wake_notify(const struct bus *bus, uint32_t slot, int fd, uint32_t *gen)
     return 0;
 }
 
+void wake_notify_connected(const struct bus *bus, uint32_t slot, int fd)
+{
+    atomic_u32 *armed = &bus->data->ring[slot].armed;
+    uint32_t sending = take_duty(armed);
+
+    if (!sending && !load_relaxed(&bus->data->slot[slot].async)) return;
+    sys_call(SYS_sendto, fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL,
+             0); /* refused: it is full of tokens, or gone */
+    if (sending) cas32(armed, sending, (sending & ~3u) | WAKE_SENT);
+}
+
+bool wake_has_data(const struct bus *bus, uint32_t slot)
+{
+    return likely(load_relaxed(&bus->data->slot[slot].protocol) == CAN_RAW) ? !ring_empty(bus, slot)
+                                                                            : !mqueue_empty(bus, slot);
+}
+
 bool wake_readable(const struct bus *bus, uint32_t slot)
 {
-    return load_seq(&bus->data->slot[slot].error) || !ring_empty(bus, slot);
+    return load_seq(&bus->data->slot[slot].error) || wake_has_data(bus, slot);
 }
 
 bool wake_pending(const struct bus *bus, uint32_t slot)
 {
     return wake_readable(bus, slot) || !errqueue_empty(bus, slot);
+}
+
+void wake_hung_up(const struct bus *bus, uint32_t slot)
+{
+    struct bus_slot *at = &bus->data->slot[slot];
+
+    if (load_relaxed(&at->protocol) == CAN_RAW) return;
+    store_seq(&at->bound, 0);
+    cas32(&at->error, 0, ECONNRESET);
 }
 
 static bool settle(const struct bus *bus, uint32_t slot, int fd,
@@ -180,13 +209,15 @@ static bool settle(const struct bus *bus, uint32_t slot, int fd,
     atomic_u32 *armed = &bus->data->ring[slot].armed;
     uint32_t word, fresh;
     char tokens[8];
+    long got;
 
     for (unsigned i = 0; i < SENDING_SPINS && (load_seq(armed) & 3) == WAKE_SENDING; i++)
         cpu_relax();
     do {
         word = load_seq(armed);
-        while (sys_call(SYS_recvfrom, fd, tokens, sizeof(tokens), MSG_DONTWAIT, NULL, NULL) > 0)
+        while ((got = sys_call(SYS_recvfrom, fd, tokens, sizeof(tokens), MSG_DONTWAIT, NULL, NULL)) > 0)
             ;
+        if (unlikely(got == 0)) wake_hung_up(bus, slot);
         fresh = ((word & ~3u) + 4) | WAKE_ARMED;
     } while (!cas32(armed, word, fresh));
     if (!is_pending(bus, slot)) return true;

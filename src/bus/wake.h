@@ -17,6 +17,13 @@ int wake_address(const struct bus *bus, uint32_t slot, uint32_t gen, struct sock
  * Returns 0, or -ECONNREFUSED when nobody holds that socket any more, whose generation is then in *gen (unless gen is NULL). Never blocks. */
 int wake_notify(const struct bus *bus, uint32_t slot, int fd, uint32_t *gen);
 
+/* The same for a socket of the daemon's protocols, which is the other end of the connection `fd`: the worker's. */
+void wake_notify_connected(const struct bus *bus, uint32_t slot, int fd);
+
+/* The socket's connection to the worker has ended, and with it all that the worker did for it: an error each time it is looked at,
+ * because the kernel will call the descriptor readable from now on. */
+void wake_hung_up(const struct bus *bus, uint32_t slot);
+
 /* After publishing: is a token to be sent at all? Cheap. */
 static inline bool wake_is_wanted(const struct bus *bus, uint32_t slot)
 {
@@ -45,6 +52,8 @@ bool wake_settle_reader(const struct bus *bus, uint32_t slot, int fd);
 /* Asks for one more token at the next event although the ring is not empty: for edge-triggered waits. */
 void wake_rearm(const struct bus *bus, uint32_t slot);
 
+/* True when a frame or a message is there to be read. */
+bool wake_has_data(const struct bus *bus, uint32_t slot);
 /* True when the socket has something to report: a record, an error, or a message in its error queue. */
 bool wake_pending(const struct bus *bus, uint32_t slot);
 /* True when it has something to read: a record or an error. */
