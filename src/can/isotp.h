@@ -44,22 +44,19 @@ struct isotp {
     uint64_t origin;
     uint32_t ifindex, tx_id, rx_id;
     struct isotp_options options;
-    struct {
+    struct { /* isotp_tx.c */
         int state;
         const uint8_t *pdu;
-        uint32_t size, at;
+        uint32_t size, at;     /* at: bytes that were sent */
         uint8_t sn, bs, block; /* block: CFs sent of this block */
-        bool first_fc;         /* none has come yet */
         uint64_t gap_ns;
-        struct timer timer;      /* of FCs and echoes */
-        struct timer pace;       /* of the next CF */
+        struct timer timer;
         struct canfd_frame last; /* whose echo is awaited */
     } tx;
-    struct {
-        int state;
-        uint8_t *pdu;
+    struct {          /* isotp_rx.c */
+        uint8_t *pdu; /* NULL: nothing is being received */
         uint32_t size, at, frame_len;
-        uint8_t sn, bs, block;
+        uint8_t sn, block;
         uint64_t last_stamp_ns;
         struct timer timer;
     } rx;
