@@ -11,7 +11,7 @@
 struct bcm_op;
 struct bcm {
     struct can_host *host;
-    /* A message for the program: a head, and head->nframes frames of frames_size bytes in all. `ifindex` is its source address; stamp_ns that
+    /* May not call back into the machine. A message for the program: a head, and head->nframes frames of frames_size bytes in all. `ifindex` is its source address; stamp_ns that
      * of the frame it is about, 0: none. */
     void (*message)(struct bcm *bcm, const struct bcm_msg_head *head, const void *frames, size_t frames_size,
                     uint32_t ifindex, uint64_t stamp_ns);
@@ -20,23 +20,25 @@ struct bcm {
     struct bcm_op *tx, *rx;
 };
 
-/* What a program wrote, connected as bcm->ifindex says: any opcode but TX_SEND. `to` is where to: bcm->ifindex, or, when that is 0, the
- * interface of sendto's address (0: any). Returns what send(2) returns - the size of the head and of the frames that were
- * used - or -EINVAL, -ENODEV, -E2BIG, -EFAULT (fewer frames than nframes), -ENOMEM. */
+/* What a program wrote, connected as bcm->ifindex says. `to` is where to: bcm->ifindex, or, when that is 0, the interface of
+ * sendto's address (0: any). Returns what send(2) returns - the size of the head and of the frames that were used - or -EINVAL,
+ * -ENODEV, -E2BIG, -EFAULT (fewer frames than nframes), -ENOMEM; a TX_SEND also what host->send refuses with. One that is
+ * refused changes nothing. */
 ssize_t bcm_write(struct bcm *bcm, const void *message, size_t size, uint32_t to, uint64_t now);
 
 /* The same checks for a TX_SEND, which needs no socket: writes the frame to send and its size, and returns as bcm_write does. For
- * messages of other opcodes, 0: they are bcm_write's. -EINVAL also when `message` is no message at all. */
+ * messages of other opcodes, 0: they are bcm_write's. -EINVAL also when `message` is no message at all. Whoever sends
+ * the frame has yet to see, in this order, whether there is an interface (-ENODEV) and whether its length is one (-EINVAL). */
 ssize_t bcm_check_send(const void *message, size_t size, struct canfd_frame *frame, uint32_t *frame_size);
 
-/* An interface is gone: ends what happened on it (spec 2.8). */
+/* An interface is gone: jobs on it neither send nor hear any more. bcm->ifindex is the owner's to change. */
 void bcm_link_gone(struct bcm *bcm, uint32_t ifindex);
 
 /* Ends all jobs. */
 void bcm_close(struct bcm *bcm);
 
-/* The lines of /proc/net/can-bcm/INODE for this socket's jobs, behind the first one; `name` gives an interface's name ("any" for 0). Writes at most room
- * bytes, returns how many there are. */
+/* The lines of /proc/net/can-bcm/INODE behind the first one: this socket's jobs and an empty line. `name` gives an interface's name ("any"
+ * for 0, "???" for one that is gone). Writes at most room bytes and no NUL, returns how many there are. */
 size_t bcm_show(const struct bcm *bcm, char *text, size_t room,
                 const char *(*name)(void *context, uint32_t ifindex), void *context);
 
