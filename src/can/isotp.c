@@ -51,29 +51,38 @@ static void on_echo(struct subscription *subscription, const struct can_event *e
         isotp_tx_echo(isotp, &frame, event->now);
 }
 
+static void unsubscribe(struct isotp *isotp, struct subscription *subscription)
+{
+    if (subscription->receive) isotp->host->unsubscribe(isotp->host, subscription);
+    subscription->receive = NULL;
+}
+
+static int subscribe(struct isotp *isotp, struct subscription *subscription, uint32_t id,
+                     void (*receive)(struct subscription *subscription, const struct can_event *event))
+{
+    int result;
+
+    *subscription = (struct subscription){ .id = id, .ifindex = isotp->ifindex, .receive = receive };
+    result = isotp->host->subscribe(isotp->host, subscription);
+    if (result < 0) subscription->receive = NULL;
+    return result;
+}
+
 int isotp_bind(struct isotp *isotp, uint64_t now)
 {
-    struct can_host *host = isotp->host;
     int result = 0;
 
     (void)now;
-    isotp->rx_frames =
-        (struct subscription){ .id = isotp->rx_id, .ifindex = isotp->ifindex, .receive = on_frame };
-    isotp->echoes =
-        (struct subscription){ .id = isotp->tx_id, .ifindex = isotp->ifindex, .receive = on_echo };
-    if (isotp_receives(&isotp->options)) result = host->subscribe(host, &isotp->rx_frames);
-    if (result < 0) return result;
-    result = host->subscribe(host, &isotp->echoes);
-    if (result < 0 && isotp_receives(&isotp->options)) host->unsubscribe(host, &isotp->rx_frames);
+    if (isotp_receives(&isotp->options)) result = subscribe(isotp, &isotp->rx_frames, isotp->rx_id, on_frame);
+    if (result == 0) result = subscribe(isotp, &isotp->echoes, isotp->tx_id, on_echo);
+    if (result < 0) unsubscribe(isotp, &isotp->rx_frames);
     return result;
 }
 
 void isotp_unbind(struct isotp *isotp)
 {
-    struct can_host *host = isotp->host;
-
     isotp_abort(isotp);
     isotp_rx_reset(isotp);
-    if (isotp_receives(&isotp->options)) host->unsubscribe(host, &isotp->rx_frames);
-    host->unsubscribe(host, &isotp->echoes);
+    unsubscribe(isotp, &isotp->rx_frames);
+    unsubscribe(isotp, &isotp->echoes);
 }

@@ -63,7 +63,8 @@ struct isotp {
     struct subscription rx_frames, echoes;
 };
 
-/* Subscribes; host, callbacks, origin, ifindex, ids and options are set by the caller, the rest is zero. 0, -ENODEV. */
+/* Subscribes; host, callbacks, origin, ifindex, ids and options are set by the caller, the rest is zero (or as isotp_unbind
+ * left it). 0, -ENODEV: nothing is subscribed. */
 int isotp_bind(struct isotp *isotp, uint64_t now);
 /* Begins to send a PDU, which must stay where it is until sent() is called. 0; or -errno of the first frame (then sent() is not called).
  * Only when idle. */
@@ -71,7 +72,7 @@ int isotp_send(struct isotp *isotp, const void *pdu, size_t size, uint64_t now);
 bool isotp_is_sending(const struct isotp *isotp);
 /* Gives up what is being sent (a signal, a killed owner); sent() is not called. */
 void isotp_abort(struct isotp *isotp);
-/* Unsubscribes, forgets both directions: sent() is not called. */
+/* Unsubscribes, forgets both directions: sent() is not called. Does nothing to one that is not bound. */
 void isotp_unbind(struct isotp *isotp);
 
 #endif

@@ -44,7 +44,7 @@ struct said {
 };
 
 static struct world world;
-static struct isotp socket_;
+static struct isotp socket_, *machine;
 static struct said said[64];
 static unsigned said_count, said_read;
 static bool is_bound, is_silent, is_late;
@@ -92,9 +92,9 @@ static void on_frame(struct world *w, const struct world_frame *frame)
     (void)w;
     assert_int_equal(frame->frame.can_id, TX_ID);
     assert_int_equal(frame->origin, SELF);
-    assert_int_equal(frame->size, socket_.options.ll.mtu);
+    assert_int_equal(frame->size, machine->options.ll.mtu);
     assert_int_equal(frame->frame.flags,
-                     frame->size == CAN_MTU ? 0 : socket_.options.ll.tx_flags | CANFD_FDF);
+                     frame->size == CAN_MTU ? 0 : machine->options.ll.tx_flags | CANFD_FDF);
     for (unsigned i = frame->frame.len; i < 64; i++)
         assert_int_equal(frame->frame.data[i], 0);
     say(SAID_FRAME, 0, frame->frame.data, frame->frame.len);
@@ -153,7 +153,7 @@ static size_t hex_bytes(const char *text, uint8_t *bytes)
 
 static void set(int name, const void *value, size_t size)
 {
-    assert_int_equal(isotp_set(&socket_.options, name, value, size), 0);
+    assert_int_equal(isotp_set(&machine->options, name, value, size), 0);
 }
 
 static void set_flags(const char *words)
@@ -167,7 +167,7 @@ static void set_flags(const char *words)
                   { "half", CAN_ISOTP_HALF_DUPLEX },          { "force_tx", CAN_ISOTP_FORCE_TXSTMIN },
                   { "force_rx", CAN_ISOTP_FORCE_RXSTMIN },    { "rx_ext", CAN_ISOTP_RX_EXT_ADDR },
                   { "sf_broadcast", CAN_ISOTP_SF_BROADCAST }, { "cf_broadcast", CAN_ISOTP_CF_BROADCAST } };
-    struct can_isotp_options opts = socket_.options.opts;
+    struct can_isotp_options opts = machine->options.opts;
     char word[32];
     int used;
 
@@ -197,7 +197,7 @@ static int numbers(const char *text, uint32_t *number)
 
 static bool set_option(const char *word, const char *rest)
 {
-    struct can_isotp_options opts = socket_.options.opts;
+    struct can_isotp_options opts = machine->options.opts;
     struct can_isotp_ll_options ll;
     struct can_isotp_fc_options fc = { 0 };
     uint32_t number[3] = { 0 };
@@ -242,7 +242,7 @@ static bool set_option(const char *word, const char *rest)
 static void bind_once(void)
 {
     if (is_bound) return;
-    assert_int_equal(isotp_bind(&socket_, world.now), 0);
+    assert_int_equal(isotp_bind(machine, world.now), 0);
     is_bound = true;
 }
 
@@ -280,14 +280,14 @@ static void write_pdu(const char *rest)
     int result;
 
     sscanf(rest, "%u: %31s", &size, refused);
-    result = isotp_send(&socket_, pdu, size, world.now);
+    result = isotp_send(machine, pdu, size, world.now);
     assert_int_equal(-result, error_number(refused));
-    assert_int_equal(isotp_is_sending(&socket_), result == 0);
+    assert_int_equal(isotp_is_sending(machine), result == 0);
 }
 
 static void bring_frame(const char *rest)
 {
-    struct world_frame frame = { .frame.can_id = RX_ID, .size = socket_.options.ll.mtu };
+    struct world_frame frame = { .frame.can_id = RX_ID, .size = machine->options.ll.mtu };
 
     if (*rest == '4') {
         frame.size = CAN_MTU + CANFD_MTU - frame.size;
@@ -316,9 +316,9 @@ static bool do_word(const char *word, const char *rest)
     } else if (!strcmp(word, "echo")) {
         bring_echoes();
     } else if (!strcmp(word, "abort")) {
-        isotp_abort(&socket_);
+        isotp_abort(machine);
     } else if (!strcmp(word, "busy") || !strcmp(word, "idle")) {
-        assert_int_equal(isotp_is_sending(&socket_), *word == 'b');
+        assert_int_equal(isotp_is_sending(machine), *word == 'b');
     } else {
         return !strcmp(word, "bind");
     }
@@ -382,27 +382,27 @@ static void begin(void)
 {
     world_begin(&world);
     world.watch = on_frame;
-    memset(&socket_, 0, sizeof(socket_));
-    isotp_default(&socket_.options);
-    socket_.host = &world.host;
-    socket_.deliver = on_deliver;
-    socket_.error = on_error;
-    socket_.sent = on_sent;
-    socket_.origin = SELF;
-    socket_.ifindex = 1;
-    socket_.tx_id = TX_ID;
-    socket_.rx_id = RX_ID;
+    machine = &socket_;
+    memset(machine, 0, sizeof(*machine));
+    isotp_default(&machine->options);
+    machine->host = &world.host;
+    machine->deliver = on_deliver;
+    machine->error = on_error;
+    machine->sent = on_sent;
+    machine->origin = SELF;
+    machine->ifindex = 1;
+    machine->tx_id = TX_ID;
+    machine->rx_id = RX_ID;
     said_count = said_read = 0;
     is_bound = is_silent = is_late = false;
     for (unsigned i = 0; i < sizeof(pdu); i++)
         pdu[i] = (uint8_t)(i + 1);
 }
 
-static void tell(void **state)
+static void tell_lines(const char *story)
 {
-    const char *story = *state, *end;
+    const char *end;
 
-    begin();
     for (; *story; story = *end ? end + 1 : end) {
         while (isspace((unsigned char)*story))
             story++;
@@ -411,11 +411,17 @@ static void tell(void **state)
         snprintf(line, sizeof(line), "%.*s", (int)(end - story), story);
         if (*line) tell_line();
     }
+}
+
+static void tell(void **state)
+{
+    begin();
+    tell_lines(*state);
     snprintf(line, sizeof(line), "the end");
     settle();
     if (said_read != said_count) WRONG("something happened before: %d", (int)said[said_read % 64].what);
     bind_once();
-    isotp_unbind(&socket_);
+    isotp_unbind(machine);
     assert_int_equal(world.memory, 0);
     assert_int_equal(world.subscribed, 0);
     assert_true(timers_next(&world.timers) == TIMERS_NEVER);
@@ -423,11 +429,117 @@ static void tell(void **state)
 
 #include "unit/isotp_stories.h"
 
+/* ---- What no story can tell ---- */
+
+/* Refuses the second of two subscriptions. */
+static int subscribe_once(struct can_host *host, struct subscription *subscription)
+{
+    return world.subscribed ? -ENODEV : world_subscribe(host, subscription);
+}
+
+static void bind_that_fails_leaves_nothing(void **state)
+{
+    (void)state;
+    begin();
+    world.no_subscription = true;
+    assert_int_equal(isotp_bind(&socket_, world.now), -ENODEV);
+    isotp_unbind(&socket_);
+    world.no_subscription = false;
+    world.host.subscribe = subscribe_once;
+    assert_int_equal(isotp_bind(&socket_, world.now), -ENODEV);
+    assert_int_equal(world.subscribed, 0);
+    isotp_unbind(&socket_);
+    world.host.subscribe = world_subscribe;
+    assert_int_equal(isotp_bind(&socket_, world.now), 0);
+    assert_int_equal(world.subscribed, 2);
+    isotp_unbind(&socket_);
+    isotp_unbind(&socket_);
+    assert_int_equal(world.subscribed, 0);
+}
+
+static void broadcast_subscribes_to_its_echoes_only(void **state)
+{
+    (void)state;
+    begin();
+    set_flags("sf_broadcast");
+    assert_int_equal(isotp_bind(&socket_, world.now), 0);
+    assert_int_equal(world.subscribed, 1);
+    isotp_unbind(&socket_);
+    assert_int_equal(world.subscribed, 0);
+}
+
+/* Callbacks after which there is no machine any more: a sanitizer sees who looks at it again. */
+static struct isotp *doomed;
+
+static void doom(void)
+{
+    isotp_unbind(doomed);
+    free(doomed);
+    doomed = NULL;
+    machine = &socket_;
+}
+
+static void doom_deliver(struct isotp *isotp, const void *bytes, size_t size, uint64_t stamp_ns)
+{
+    on_deliver(isotp, bytes, size, stamp_ns);
+    doom();
+}
+
+static void doom_error(struct isotp *isotp, int error)
+{
+    on_error(isotp, error);
+    doom();
+}
+
+static void doom_sent(struct isotp *isotp, int result)
+{
+    on_sent(isotp, result);
+    doom();
+}
+
+static void machine_may_end_in_every_callback(void **state)
+{
+    static const char *const acts[] = {
+        "write 1\n > 01 01\n sent 0",
+        "write 20\n > 10 14 01..06\n < 32 00 00\n sent EMSGSIZE",
+        "write 20\n > 10 14 01..06\n < 33 00 00\n sent EBADMSG",
+        "write 20\n > 10 14 01..06\n < 33\n sent EBADMSG",
+        "write 20\n > 10 14 01..06\n wait 1s\n sent ECOMM",
+        "< 01 01\n got 1",
+        FF20 "< 21 07..0d\n < 22 0e..14\n got 20",
+        FF20 "< 22 07..0d\n error EILSEQ",
+        FF20 "wait 1s\n error ETIMEDOUT",
+        "flags pad_data\n < 01 01\n error EBADMSG",
+        "flags pad_data\n < 10 08 01..06\n > 30 00 00\n < 21 07 08\n error EBADMSG",
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+        begin();
+        machine = doomed = malloc(sizeof(*doomed));
+        assert_non_null(doomed);
+        *doomed = socket_;
+        doomed->deliver = doom_deliver;
+        doomed->error = doom_error;
+        doomed->sent = doom_sent;
+        tell_lines(acts[i]);
+        assert_null(doomed);
+        assert_int_equal(world.memory, 0);
+        assert_int_equal(world.subscribed, 0);
+        assert_true(timers_next(&world.timers) == TIMERS_NEVER);
+    }
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[sizeof(stories) / sizeof(stories[0])];
+    enum { STORIES = sizeof(stories) / sizeof(stories[0]) };
+    struct CMUnitTest tests[STORIES + 3] = {
+        [STORIES] = cmocka_unit_test(bind_that_fails_leaves_nothing),
+        [STORIES + 1] = cmocka_unit_test(broadcast_subscribes_to_its_echoes_only),
+        [STORIES + 2] = cmocka_unit_test(machine_may_end_in_every_callback),
+    };
 
-    for (unsigned i = 0; i < sizeof(stories) / sizeof(stories[0]); i++)
+    for (unsigned i = 0; i < STORIES; i++)
         tests[i] = (struct CMUnitTest){ .name = stories[i].name,
                                         .test_func = tell,
                                         .initial_state = (void *)(uintptr_t)stories[i].story };

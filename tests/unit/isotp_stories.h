@@ -221,6 +221,11 @@ static const struct {
     { "rx_short_frame_stops_the_clock", FF20 "< 21 07..09\n wait 3s\n < 21 07..0d\n < 22 0e..14\n got 20" },
     { "rx_short_frame_is_good_when_the_rest_fits_one",
       "< 10 0d 01..06\n > 30 00 00\n < 21 07..09\n wait 999ms\n < 22 0a..0d\n got 13" },
+    { "rx_short_frame_when_the_rest_needs_two",
+      "< 10 0e 01..06\n > 30 00 00\n < 21 07..0c\n wait 2s\n < 21 07..0d\n < 22 0e\n got 14" },
+    { "rx_short_frame_when_the_rest_needs_two_with_address",
+      "ext 1\n < 01 10 0c 01..05\n > 01 30 00 00\n < 01 21 06..0a\n wait 2s\n < 01 21 06..0b\n < 01 22 0c\n "
+      "got 12" },
     { "rx_consecutive_frames_fd", "ll 72 64 0\n < 10 48 01..3e\n > 30 00 00\n < 21 3f..48 cc\n got 72" },
     { "rx_flow_control_that_cannot_be_sent",
       "down\n < 10 14 01..06\n up\n < 21 07..0d\n < 22 0e..14\n got 20" },
