@@ -1,7 +1,7 @@
 /* preload/io.c - read, write, send, receive and their relatives.
  *
  * Each call looks its descriptor up once. Foreign: the real call, unchanged. CAN: sockets/raw. Netlink: sockets/nlfd. All the
- * forms of one direction end in one function for CAN sockets and one for netlink sockets. */
+ * forms of one direction end in one function for CAN sockets and one for netlink sockets. Their other names are in io_names.c. */
 #include "preload/fds.h"
 #include "preload/real.h"
 #include "sockets/fdtab.h"
@@ -17,7 +17,7 @@
 
 extern void pthread_testcancel(void) __attribute__((weak)); /* old libcs have it in another library */
 
-/* prefix: read write recv send preadv2 pwritev2 __ */
+/* prefix: read write recv send preadv2 pwritev2 */
 
 #define IOV_FEW  8
 #define IOV_MOST 1024 /* UIO_MAXIOV */
@@ -155,12 +155,20 @@ static int has_bytes(const struct iovec *user, int count)
     return size != 0;
 }
 
-static ssize_t our_readv(int fd, uint32_t entry, const struct iovec *user, int count, int flags)
+/* preadv2() and pwritev2() on a socket: can it be done so? */
+static int check_flags(const struct iovec *user, int count, int flags)
+{
+    bool refused = (flags & RWF_NOWAIT) || (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND));
+
+    return refused && has_bytes(user, count) > 0 ? -EOPNOTSUPP : 0;
+}
+
+static ssize_t our_readv(int fd, uint32_t entry, const struct iovec *user, int count)
 {
     struct msghdr msg = { .msg_iov = (struct iovec *)user, .msg_iovlen = (size_t)count };
     int bytes = has_bytes(user, count);
 
-    return bytes > 0 ? our_recvmsg(fd, entry, &msg, flags) : bytes;
+    return bytes > 0 ? our_recvmsg(fd, entry, &msg, 0) : bytes;
 }
 
 EXPORT ssize_t read(int fd, void *buf, size_t size)
@@ -174,15 +182,17 @@ EXPORT ssize_t read(int fd, void *buf, size_t size)
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {
     uint32_t entry = fdtab_get(fd);
-    return likely(!entry) ? real.readv(fd, iov, count) : edge(our_readv(fd, entry, iov, count, 0));
+    return likely(!entry) ? real.readv(fd, iov, count) : edge(our_readv(fd, entry, iov, count));
 }
 
 EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
 {
     uint32_t entry = fdtab_get(fd);
+    int error;
 
     if (likely(!entry || offset != -1)) return real.preadv2(fd, iov, count, offset, flags);
-    return edge(our_readv(fd, entry, iov, count, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0));
+    error = check_flags(iov, count, flags);
+    return edge(error ? error : our_readv(fd, entry, iov, count));
 }
 
 EXPORT ssize_t recv(int fd, void *buf, size_t size, int flags)
@@ -225,13 +235,18 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
     return result;
 }
 
-static bool has_passed(const struct timespec *deadline)
+/* None: {0, 0}. */
+static struct timespec left_until(const struct timespec *deadline)
 {
-    struct timespec now;
+    struct timespec now, left;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec > deadline->tv_sec ||
-           (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
+    left = (struct timespec){ deadline->tv_sec - now.tv_sec, deadline->tv_nsec - now.tv_nsec };
+    if (left.tv_nsec < 0) {
+        left.tv_nsec += 1000000000;
+        left.tv_sec--;
+    }
+    return left.tv_sec < 0 ? (struct timespec){ 0, 0 } : left;
 }
 
 static struct timespec deadline_after(const struct timespec *timeout)
@@ -244,19 +259,19 @@ static struct timespec deadline_after(const struct timespec *timeout)
     return at;
 }
 
-/* The time-out is looked at after each message, as in the kernel. */
-static ssize_t our_recvmmsg(int fd, uint32_t entry, struct mmsghdr *msgs, unsigned count, int flags,
-                            const struct timespec *timeout)
+/* A pending error comes before the first message; one that ends a call which has some is pending for the next. The time-out is looked
+ * at after each message, as in the kernel. *left: what remains of it. */
+static ssize_t receive_each(int fd, uint32_t entry, struct mmsghdr *msgs, unsigned count, int flags,
+                            struct timespec *left)
 {
-    struct timespec deadline = { 0, 0 };
+    struct timespec deadline = left ? deadline_after(left) : (struct timespec){ 0, 0 };
     unsigned done = 0;
     ssize_t result = 0;
 
-    if (timeout && !usermem_ok(timeout, sizeof(*timeout), USERMEM_READ)) return -EFAULT;
-    if (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec > 999999999))
-        return -EINVAL;
-    if (timeout) deadline = deadline_after(timeout);
-    while (done < count) {
+    if (is_raw(entry) && !(flags & MSG_ERRQUEUE))
+        result = raw_take_error(&bus()->data->slot[fd_number(entry)]);
+    if (!count && (flags & MSG_ERRQUEUE)) result = -EBADF; /* so says Linux */
+    while (!result && done < count) {
         if (!usermem_ok(&msgs[done], sizeof(*msgs), USERMEM_WRITE)) {
             result = -EFAULT;
             break;
@@ -264,10 +279,28 @@ static ssize_t our_recvmmsg(int fd, uint32_t entry, struct mmsghdr *msgs, unsign
         result = our_recvmsg(fd, entry, &msgs[done].msg_hdr, flags & ~MSG_WAITFORONE);
         if (result < 0) break;
         msgs[done++].msg_len = (unsigned)result;
+        result = 0;
         if (flags & MSG_WAITFORONE) flags |= MSG_DONTWAIT;
-        if (timeout && has_passed(&deadline)) break;
+        if (!left) continue;
+        *left = left_until(&deadline);
+        if (!left->tv_sec && !left->tv_nsec) break;
     }
+    if (done && result && result != -EAGAIN && result != -EINTR && is_raw(entry))
+        raw_keep_error(bus(), fd_number(entry), fd, (int)-result);
     return done ? (ssize_t)done : result;
+}
+
+static ssize_t our_recvmmsg(int fd, uint32_t entry, struct mmsghdr *msgs, unsigned count, int flags,
+                            struct timespec *timeout)
+{
+    struct timespec left;
+    ssize_t result;
+
+    if (!timeout) return receive_each(fd, entry, msgs, count, flags, NULL);
+    if (usermem_read(&left, timeout, sizeof(left))) return -EFAULT;
+    if (left.tv_sec < 0 || left.tv_nsec < 0 || left.tv_nsec > 999999999) return -EINVAL;
+    result = receive_each(fd, entry, msgs, count, flags, &left);
+    return result > 0 && usermem_write(timeout, &left, sizeof(left)) ? -EFAULT : result;
 }
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct timespec *timeout)
@@ -308,15 +341,14 @@ static ssize_t our_sendto(int fd, uint32_t entry, const void *buf, size_t size, 
                 : raw_write(bus(), fd_number(entry), fd, buf, size);
 }
 
-/* Unlike sendto(), it takes an address without length for none, and cuts off a long one. */
+/* Unlike sendto(), it takes an address without length for none. */
 static ssize_t send_from(int fd, uint32_t entry, const struct msghdr *msg, const struct iovec *iov)
 {
     struct raw_send message = {
         .iov = iov,
         .iov_count = msg->msg_iovlen,
         .name = msg->msg_namelen ? msg->msg_name : NULL,
-        .name_size = msg->msg_namelen < sizeof(struct sockaddr_storage) ? msg->msg_namelen
-                                                                        : sizeof(struct sockaddr_storage),
+        .name_size = msg->msg_namelen,
         .control = msg->msg_control,
         .control_size = msg->msg_controllen,
     };
@@ -341,6 +373,8 @@ static ssize_t our_sendmsg(int fd, uint32_t entry, const struct msghdr *user, in
     if (usermem_read(&msg, user, sizeof(msg))) return -EFAULT;
     if (!is_raw(entry)) return fds_netlink_sendmsg(entry, fd, user, flags);
     if (msg.msg_name && (int)msg.msg_namelen < 0) return -EINVAL;
+    if (msg.msg_namelen > sizeof(struct sockaddr_storage)) msg.msg_namelen = sizeof(struct sockaddr_storage);
+    if (msg.msg_name && !usermem_ok(msg.msg_name, msg.msg_namelen, USERMEM_READ)) return -EFAULT;
     if (msg.msg_iovlen > IOV_FEW) return send_many(fd, entry, &msg);
     error = copy_iov(iov, IOV_FEW, msg.msg_iov, msg.msg_iovlen);
     return error ? error : send_from(fd, entry, &msg, iov);
@@ -375,9 +409,11 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
 {
     uint32_t entry = fdtab_get(fd);
+    int error;
 
     if (likely(!entry || offset != -1)) return real.pwritev2(fd, iov, count, offset, flags);
-    return edge(our_writev(fd, entry, iov, count));
+    error = check_flags(iov, count, flags);
+    return edge(error ? error : our_writev(fd, entry, iov, count));
 }
 
 EXPORT ssize_t send(int fd, const void *buf, size_t size, int flags)
@@ -418,56 +454,4 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
         msgs[done++].msg_len = (unsigned)result;
     }
     return (int)edge(done ? (ssize_t)done : result);
-}
-
-/* ---- fortified variants and aliases ---- */
-
-ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags);
-ssize_t pwritev64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags);
-ssize_t __read(int fd, void *buf, size_t size);
-ssize_t __write(int fd, const void *buf, size_t size);
-ssize_t __send(int fd, const void *buf, size_t size, int flags);
-ssize_t __read_chk(int fd, void *buf, size_t size, size_t room);
-ssize_t __recv_chk(int fd, void *buf, size_t size, size_t room, int flags);
-ssize_t __recvfrom_chk(int fd, void *buf, size_t size, size_t room, int flags, struct sockaddr *name,
-                       socklen_t *name_size);
-
-#if __SIZEOF_LONG__ == 8
-EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags)
-{
-    return preadv2(fd, iov, count, offset, flags);
-}
-
-EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags)
-{
-    return pwritev2(fd, iov, count, offset, flags);
-}
-#endif
-
-EXPORT ssize_t __read(int fd, void *buf, size_t size) { return read(fd, buf, size); }
-EXPORT ssize_t __write(int fd, const void *buf, size_t size) { return write(fd, buf, size); }
-EXPORT ssize_t __send(int fd, const void *buf, size_t size, int flags) { return send(fd, buf, size, flags); }
-
-static void check_room(size_t size, size_t room)
-{
-    if (size > room) real_overflow();
-}
-
-EXPORT ssize_t __read_chk(int fd, void *buf, size_t size, size_t room)
-{
-    check_room(size, room);
-    return read(fd, buf, size);
-}
-
-EXPORT ssize_t __recv_chk(int fd, void *buf, size_t size, size_t room, int flags)
-{
-    check_room(size, room);
-    return recv(fd, buf, size, flags);
-}
-
-EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t size, size_t room, int flags, struct sockaddr *name,
-                              socklen_t *name_size)
-{
-    check_room(size, room);
-    return recvfrom(fd, buf, size, flags, name, name_size);
 }

@@ -20,7 +20,7 @@ enum {
 
 #define SECOND_NS 1000000000u
 
-int message_put(struct message_control *control, int level, int type, const void *data, size_t size)
+void message_put(struct message_control *control, int level, int type, const void *data, size_t size)
 {
     struct cmsghdr head = { .cmsg_len = CMSG_LEN(size), .cmsg_level = level, .cmsg_type = type };
     size_t room = control->message->control_size - control->used;
@@ -28,7 +28,7 @@ int message_put(struct message_control *control, int level, int type, const void
 
     if (!at || room < sizeof(head)) {
         control->message->flags |= MSG_CTRUNC;
-        return 0;
+        return;
     }
     if (room < head.cmsg_len) {
         control->message->flags |= MSG_CTRUNC;
@@ -37,43 +37,43 @@ int message_put(struct message_control *control, int level, int type, const void
     at += control->used;
     if (usermem_write(at, &head, sizeof(head)) ||
         usermem_write(at + CMSG_LEN(0), data, head.cmsg_len - CMSG_LEN(0)))
-        return -EFAULT;
+        return;
     control->used += CMSG_SPACE(size) < room ? CMSG_SPACE(size) : room;
-    return 0;
 }
 
 /* `count` pairs of seconds and a fraction, as wide as the type wants them. */
-static int put_pairs(struct message_control *control, int type, const int64_t *values, unsigned count,
-                     bool wide)
+static void put_pairs(struct message_control *control, int type, const int64_t *values, unsigned count,
+                      bool wide)
 {
     long native[6];
 
-    if (wide) return message_put(control, SOL_SOCKET, type, values, count * 2 * sizeof(*values));
+    if (wide) {
+        message_put(control, SOL_SOCKET, type, values, count * 2 * sizeof(*values));
+        return;
+    }
     for (unsigned i = 0; i < count * 2; i++)
         native[i] = (long)values[i];
-    return message_put(control, SOL_SOCKET, type, native, count * 2 * sizeof(*native));
+    message_put(control, SOL_SOCKET, type, native, count * 2 * sizeof(*native));
 }
 
-int message_put_times(struct message_control *control, const struct bus_slot *slot, uint64_t time_ns)
+void message_put_times(struct message_control *control, const struct bus_slot *slot, uint64_t time_ns)
 {
     uint32_t stamp = load_relaxed(&slot->option[OPT_TIMESTAMP]),
              stamping = load_relaxed(&slot->option[OPT_TIMESTAMPING]);
     bool wide = load_relaxed(&slot->option[OPT_STAMP_NEW]);
     int64_t times[6] = { 0 };
-    int error = 0;
 
     if (stamp && !time_ns) time_ns = clock_real_ns();
     times[0] = (int64_t)(time_ns / SECOND_NS);
     times[1] = (int64_t)(time_ns % SECOND_NS);
     if (stamp == TIMESTAMPNS) {
-        error = put_pairs(control, wide ? TIMESTAMPNS_NEW : TIMESTAMPNS, times, 1, wide);
+        put_pairs(control, wide ? TIMESTAMPNS_NEW : TIMESTAMPNS, times, 1, wide);
     } else if (stamp) {
         int64_t microseconds[2] = { times[0], times[1] / 1000 };
-        error = put_pairs(control, wide ? TIMESTAMP_NEW : TIMESTAMP, microseconds, 1, wide);
+        put_pairs(control, wide ? TIMESTAMP_NEW : TIMESTAMP, microseconds, 1, wide);
     }
-    if (!error && time_ns && (stamping & SOF_TIMESTAMPING_SOFTWARE))
-        error = put_pairs(control, wide ? TIMESTAMPING_NEW : TIMESTAMPING, times, 3, wide);
-    return error;
+    if (time_ns && (stamping & SOF_TIMESTAMPING_SOFTWARE))
+        put_pairs(control, wide ? TIMESTAMPING_NEW : TIMESTAMPING, times, 3, wide);
 }
 
 ssize_t message_put_data(struct raw_receive *message, const uint8_t *frame, size_t size)

@@ -10,11 +10,11 @@ struct message_control {
     size_t used;
 };
 
-/* Each returns 0 or -EFAULT. What has no room is cut off or left out, with MSG_CTRUNC in message->flags. */
-int message_put(struct message_control *control, int level, int type, const void *data, size_t size);
+/* What has no room is cut off or left out, with MSG_CTRUNC in message->flags; what cannot be written is left out. */
+void message_put(struct message_control *control, int level, int type, const void *data, size_t size);
 /* The time stamps that the socket's options ask for, in the kernel's order. time_ns: when; 0: unknown, which SO_TIMESTAMP takes for
  * now and SO_TIMESTAMPING for no stamp. */
-int message_put_times(struct message_control *control, const struct bus_slot *slot, uint64_t time_ns);
+void message_put_times(struct message_control *control, const struct bus_slot *slot, uint64_t time_ns);
 
 /* Copies the first bytes of a frame to the program's buffers. Returns how many; fewer than `size`: MSG_TRUNC is in message->flags. */
 ssize_t message_put_data(struct raw_receive *message, const uint8_t *frame, size_t size);

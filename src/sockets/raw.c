@@ -147,9 +147,14 @@ int raw_identify_dir(int fd, char *dir, size_t size)
 
 /* ---- bind and names ---- */
 
+void raw_keep_error(const struct bus *bus, uint32_t slot, int fd, int error)
+{
+    store_seq(&bus->data->slot[slot].error, (uint32_t)error);
+    wake_notify(bus, slot, fd, NULL);
+}
+
 static int bind_to_link(const struct bus *bus, uint32_t number, int fd, uint32_t ifindex)
 {
-    struct bus_slot *slot = &bus->data->slot[number];
     uint32_t index = links_find(bus->control, ifindex);
     uint64_t state;
 
@@ -159,8 +164,7 @@ static int bind_to_link(const struct bus *bus, uint32_t number, int fd, uint32_t
     if (!(state & LINK_PRESENT) || load_acquire(&bus->control->links[index].ifindex) != ifindex) {
         slot_link_down(bus, index, ifindex, true, fd); /* it went while we bound */
     } else if (!(state & LINK_UP)) {
-        store_seq(&slot->error, ENETDOWN);
-        wake_notify(bus, number, fd, NULL);
+        raw_keep_error(bus, number, fd, ENETDOWN);
     }
     return 0;
 }

@@ -59,6 +59,9 @@ int raw_getsockopt(const struct bus *bus, uint32_t slot, int fd, int level, int 
 /* Does the real kernel know an interface with this index? `fd`: any socket. */
 bool raw_kernel_has_ifindex(int fd, uint32_t ifindex);
 
+/* Makes an errno the socket's pending error. */
+void raw_keep_error(const struct bus *bus, uint32_t slot, int fd, int error);
+
 /* O_ASYNC of the socket was switched. */
 void raw_set_async(const struct bus *bus, uint32_t slot, int fd, bool on);
 

@@ -30,17 +30,17 @@
 
 enum { CMSG_MARK = 36, CMSG_RXQ_OVFL = 40 };
 
-static int put_control(const struct bus_slot *slot, const struct ring_item *item, struct raw_receive *message)
+static void put_control(const struct bus_slot *slot, const struct ring_item *item,
+                        struct raw_receive *message)
 {
     struct message_control control = { message, 0 };
-    int error = message_put_times(&control, slot, item->time_ns);
 
-    if (!error && load_relaxed(&slot->option[OPT_RXQ_OVFL]) && item->drops)
-        error = message_put(&control, SOL_SOCKET, CMSG_RXQ_OVFL, &item->drops, sizeof(item->drops));
-    if (!error && load_relaxed(&slot->option[OPT_RCVMARK]))
-        error = message_put(&control, SOL_SOCKET, CMSG_MARK, &item->mark, sizeof(item->mark));
+    message_put_times(&control, slot, item->time_ns);
+    if (load_relaxed(&slot->option[OPT_RXQ_OVFL]) && item->drops)
+        message_put(&control, SOL_SOCKET, CMSG_RXQ_OVFL, &item->drops, sizeof(item->drops));
+    if (load_relaxed(&slot->option[OPT_RCVMARK]))
+        message_put(&control, SOL_SOCKET, CMSG_MARK, &item->mark, sizeof(item->mark));
     message->control_size = control.used;
-    return error;
 }
 
 /* ---- one frame ---- */
@@ -206,8 +206,8 @@ ssize_t raw_receive(const struct bus *bus, uint32_t number, int fd, struct raw_r
     size = message_put_data(message, item.frame, item.size);
     if (size < 0) return size;
     remember_time(slot, &item);
-    error = put_control(slot, &item, message);
-    if (!error && message->name) {
+    put_control(slot, &item, message);
+    if (message->name) {
         address.can_ifindex = (int)item.ifindex;
         error = usermem_write(message->name, &address,
                               message->name_size < ADDRESS_SIZE ? message->name_size : ADDRESS_SIZE);

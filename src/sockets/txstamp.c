@@ -56,7 +56,6 @@ ssize_t txstamp_receive(const struct bus *bus, uint32_t number, struct raw_recei
     struct message_control control = { message, 0 };
     struct errqueue_item item;
     ssize_t size;
-    int error;
 
     if (!errqueue_pop(bus, number, &item)) return -EAGAIN;
     message->flags = 0;
@@ -66,9 +65,9 @@ ssize_t txstamp_receive(const struct bus *bus, uint32_t number, struct raw_recei
     keep_stamp(&bus->data->slot[number], item.time_ns);
     report.ee_info = item.info;
     report.ee_data = item.id;
-    error = message_put_times(&control, &bus->data->slot[number], item.time_ns);
-    if (!error) error = message_put(&control, SOL_CAN_RAW, ERROR_QUEUE_TYPE, &report, sizeof(report));
+    message_put_times(&control, &bus->data->slot[number], item.time_ns);
+    message_put(&control, SOL_CAN_RAW, ERROR_QUEUE_TYPE, &report, sizeof(report));
     message->control_size = control.used;
     message->flags |= MSG_ERRQUEUE;
-    return error ? error : size;
+    return size;
 }
