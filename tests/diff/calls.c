@@ -17,6 +17,7 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -27,6 +28,14 @@ static uint8_t buffer[8192];
 static void *pointer(const struct step *step, void *otherwise)
 {
     const char *text = step_text(step, "ptr", "");
+
+    return !strcmp(text, "null") ? NULL : !strcmp(text, "bad") ? (void *)1 : otherwise;
+}
+
+/* Where a call finds a length. */
+static socklen_t *length(const struct step *step, socklen_t *otherwise)
+{
+    const char *text = step_text(step, "lenptr", "");
 
     return !strcmp(text, "null") ? NULL : !strcmp(text, "bad") ? (void *)1 : otherwise;
 }
@@ -68,8 +77,8 @@ static void keep(const struct step *step, int at, long long fd)
 static void op_socket(const struct step *step)
 {
     keep(step, 0,
-         socket((int)step_number(step, "family", AF_CAN), (int)step_value(step, 1) | SOCK_NONBLOCK,
-                (int)step_value(step, 2)));
+         STEP_CALL(step, socket, (int)step_number(step, "family", AF_CAN),
+                   (int)step_value(step, 1) | SOCK_NONBLOCK, (int)step_value(step, 2)));
 }
 
 static void op_close(const struct step *step)
@@ -78,7 +87,7 @@ static void op_close(const struct step *step)
 
     if (slot) *slot = -1;
     unregister(fd);
-    out_result(close(fd));
+    out_result(STEP_CALL(step, close, fd));
 }
 
 static void op_dup(const struct step *step)
@@ -89,15 +98,15 @@ static void op_dup(const struct step *step)
     if (!to || to == step_slot(step, 0)) return;
     if (*to >= 0) unregister(*to);
     if (!strcmp(how, "dup2") && *to >= 0)
-        fd = dup2(from, *to);
+        fd = (int)STEP_CALL(step, dup2, from, *to);
     else if (!strcmp(how, "dup3") && *to >= 0)
-        fd = dup3(from, *to, O_CLOEXEC);
+        fd = (int)STEP_CALL(step, dup3, from, *to, O_CLOEXEC);
     else if (!strcmp(how, "fcntl"))
-        fd = fcntl(from, F_DUPFD, 20);
+        fd = (int)STEP_CALL(step, fcntl, from, F_DUPFD, 20);
     else if (!strcmp(how, "cloexec"))
         fd = fcntl(from, F_DUPFD_CLOEXEC, 30);
     else
-        fd = dup(from);
+        fd = (int)STEP_CALL(step, dup, from);
     keep(step, 1, fd);
 }
 
@@ -154,7 +163,7 @@ static void op_fcntl(const struct step *step)
         result;
 
     if (command == F_SETFL) argument |= O_NONBLOCK; /* nothing here may block */
-    result = fcntl(fd, command, argument);
+    result = (int)STEP_CALL(step, fcntl, fd, command, argument);
     if (command == F_GETOWN && result > 0)
         out_owner(result);
     else
@@ -192,33 +201,6 @@ static void op_signals(const struct step *step)
     (void)step;
     out(" = %d", (int)signals);
     signals = 0;
-}
-
-/* One frame, or size= bytes of frames, through a pipe into the socket or out of it. */
-static void op_splice(const struct step *step)
-{
-    size_t size = (size_t)step_number(step, "size", 16);
-    int ends[2], fd = step_fd(step, 0);
-    long long result;
-
-    if (pipe(ends)) return;
-    memset(buffer, 0, 64);
-    for (size_t i = 0; i < 64; i += 16)
-        memcpy(buffer + i, &(struct can_frame){ .can_id = 0x123, .len = 2, .data = { 0xee, (uint8_t)i } },
-               16);
-    if (!strcmp(step_word(step, 1), "in")) {
-        if (write(ends[1], buffer, size < 64 ? size : 64) < 0) out(" pipe");
-        out_result(splice(ends[0], NULL, fd, NULL, size, SPLICE_F_NONBLOCK));
-    } else {
-        result = splice(fd, NULL, ends[1], NULL, size, SPLICE_F_NONBLOCK);
-        out_result(result);
-        if (result > 0 && read(ends[0], buffer, (size_t)result) == result) {
-            out(" ");
-            out_bytes(buffer, (size_t)result);
-        }
-    }
-    close(ends[0]);
-    close(ends[1]);
 }
 
 /* Calls that a CAN socket refuses, or that any descriptor has. */
@@ -266,9 +248,9 @@ static void op_bind(const struct step *step)
     a.can.can_family = (sa_family_t)step_number(step, "family", AF_CAN);
     a.can.can_ifindex = step_index(step_word(step, 1));
     if (!strcmp(step->operation, "connect"))
-        out_result(connect(step_fd(step, 0), pointer(step, &a), size));
+        out_result(STEP_CALL(step, connect, step_fd(step, 0), pointer(step, &a), size));
     else
-        out_result(bind(step_fd(step, 0), pointer(step, &a), size));
+        out_result(STEP_CALL(step, bind, step_fd(step, 0), pointer(step, &a), size));
 }
 
 static void op_name(const struct step *step)
@@ -279,8 +261,10 @@ static void op_name(const struct step *step)
     int result;
 
     memset(bytes, FILL, sizeof(bytes));
-    result = !strcmp(step->operation, "peer") ? getpeername(step_fd(step, 0), pointer(step, bytes), &size)
-                                              : getsockname(step_fd(step, 0), pointer(step, bytes), &size);
+    result =
+        !strcmp(step->operation, "peer")
+            ? (int)STEP_CALL(step, getpeername, step_fd(step, 0), pointer(step, bytes), length(step, &size))
+            : (int)STEP_CALL(step, getsockname, step_fd(step, 0), pointer(step, bytes), length(step, &size));
     out_result(result);
     out(" size %d", (int)size);
     if (!result && !step_text(step, "ptr", NULL)) { /* the index of a link is not to be seen */
@@ -338,7 +322,7 @@ static void op_set(const struct step *step)
     size = (socklen_t)step_number(step, "len", size);
     if (step_fd(step, 0) < 0)
         return; /* not a CAN socket's business, and kernels differ in what they check first */
-    out_result(setsockopt(step_fd(step, 0), level, option, pointer(step, buffer), size));
+    out_result(STEP_CALL(step, setsockopt, step_fd(step, 0), level, option, pointer(step, buffer), size));
 }
 
 static void op_get(const struct step *step)
@@ -348,7 +332,8 @@ static void op_get(const struct step *step)
 
     if (step_fd(step, 0) < 0) return;
     memset(buffer, FILL, sizeof(buffer));
-    result = getsockopt(step_fd(step, 0), level, option, pointer(step, buffer), &size);
+    result = (int)STEP_CALL(step, getsockopt, step_fd(step, 0), level, option, pointer(step, buffer),
+                            length(step, &size));
     out_result(result);
     out(" size %d ", (int)size);
     if ((int)given < 0 || given > sizeof(buffer) - 64) return;
@@ -419,19 +404,56 @@ static void op_bpf(const struct step *step)
                           (socklen_t)step_number(step, "len", sizeof(program))));
 }
 
+/* program s0 CODE:JT:JF:K... in hex */
+static void op_program(const struct step *step)
+{
+    struct sock_filter instruction[32];
+    struct sock_fprog program = { 0, instruction };
+
+    memset(instruction, 0, sizeof(instruction));
+    for (int i = 1; *step_word(step, i) && program.len < 32; i++) {
+        const char *at = step_word(step, i);
+        unsigned long field[4] = { 0 };
+        char *end;
+
+        for (int k = 0; k < 4; k++) {
+            field[k] = strtoul(at, &end, 16);
+            at = *end ? end + 1 : end;
+        }
+        instruction[program.len++] = (struct sock_filter){ (uint16_t)field[0], (uint8_t)field[1],
+                                                           (uint8_t)field[2], (uint32_t)field[3] };
+    }
+    out_result(setsockopt(step_fd(step, 0), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)));
+}
+
 /* ---- readiness ---- */
+
+/* Signals as ppoll, pselect and epoll_pwait take them; nothing else is ever blocked. */
+static const sigset_t *mask_of(const struct step *step)
+{
+    static sigset_t mask;
+
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGIO);
+    return step_number(step, "mask", 0) ? &mask : NULL;
+}
 
 static void op_poll(const struct step *step)
 {
     struct pollfd p[16];
     nfds_t count = 0;
+    int wait = (int)step_number(step, "wait", 0);
+    struct timespec time = { 0, wait * 1000000L };
 
     memset(p, 0, sizeof(p));
     for (int i = 0; *step_word(step, i) && count < 16; i++) {
         p[count].fd = step_fd(step, i);
         p[count++].events = (short)step_number(step, "ev", 0x3df);
     }
-    out_result(poll(p, count, 0));
+    if (!strcmp(step_text(step, "how", ""), "ppoll"))
+        out_result(ppoll(p, count, &time, mask_of(step)));
+    else
+        out_result(STEP_CALL(step, poll, p, count, wait));
     for (nfds_t i = 0; i < count; i++)
         out(" %x", (unsigned short)p[i].revents);
 }
@@ -440,7 +462,9 @@ static void op_select(const struct step *step)
 {
     fd_set set[3];
     int most = -1;
-    struct timeval now = { 0, 0 };
+    long wait = (long)step_number(step, "wait", 0);
+    struct timeval now = { 0, wait * 1000 };
+    struct timespec time = { 0, wait * 1000000 };
 
     for (int k = 0; k < 3; k++)
         FD_ZERO(&set[k]);
@@ -452,7 +476,10 @@ static void op_select(const struct step *step)
         for (int k = 0; k < 3; k++)
             if (step_number(step, "sets", 7) & (1 << k)) FD_SET(fd, &set[k]);
     }
-    out_result(select(most + 1, &set[0], &set[1], &set[2], &now));
+    if (!strcmp(step_text(step, "how", ""), "pselect"))
+        out_result(pselect(most + 1, &set[0], &set[1], &set[2], &time, mask_of(step)));
+    else
+        out_result(STEP_CALL(step, select, most + 1, &set[0], &set[1], &set[2], &now));
     for (int i = 0; *step_word(step, i); i++) {
         int fd = step_fd(step, i);
 
@@ -467,8 +494,9 @@ static void op_epoll(const struct step *step)
 {
     const char *how = step_word(step, 1);
     struct epoll_event event = { .events = (uint32_t)step_value(step, 3),
-                                 .data.u64 =
-                                     (uint64_t)step->process * 100 + (uint64_t)atoi(step_word(step, 2) + 1) };
+                                 .data.u64 = (uint64_t)step->process * 100 +
+                                             (step_word(step, 2)[0] == 'e' ? 50u : 0u) +
+                                             (uint64_t)atoi(step_word(step, 2) + 1) };
 
     if (!strcmp(how, "new"))
         keep(step, 0, epoll_create1(EPOLL_CLOEXEC));
@@ -491,8 +519,20 @@ static int by_data(const void *a, const void *b)
 static void op_wait(const struct step *step)
 {
     struct epoll_event events[64];
-    int count = epoll_wait(step_fd(step, 0), events, 64, 0);
+    const char *how = step_text(step, "how", "");
+    int fd = step_fd(step, 0), wait = (int)step_number(step, "wait", 0),
+        room = (int)step_number(step, "max", 64), count;
+    struct timespec time = { 0, wait * 1000000L };
 
+    if (fd < 0) room = 64; /* kernels differ in what they check first */
+    if (!strcmp(how, "pwait"))
+        count = step_number(step, "sys", 0)
+                    ? (int)syscall(SYS_epoll_pwait, fd, events, room, wait, mask_of(step), sizeof(long))
+                    : epoll_pwait(fd, events, room, wait, mask_of(step));
+    else if (!strcmp(how, "pwait2"))
+        count = epoll_pwait2(fd, events, room, &time, mask_of(step));
+    else
+        count = (int)STEP_CALL(step, epoll_wait, fd, events, room, wait);
     out_result(count);
     if (count > 0) qsort(events, (size_t)count, sizeof(*events), by_data);
     for (int i = 0; i < count; i++)
@@ -517,7 +557,7 @@ static void op_ioctl(const struct step *step)
     if (number == SIOCSIFNAME)
         snprintf(r.ifr_newname, sizeof(r.ifr_newname), "%s", step_text(step, "as", "df9"));
     if (!link) memcpy(&r, &value, sizeof(value));
-    result = ioctl(step_fd(step, 0), number, pointer(step, &r));
+    result = (int)STEP_CALL(step, ioctl, step_fd(step, 0), number, pointer(step, &r));
     out_result(result);
     if (result < 0 || step_text(step, "ptr", NULL) || is_time) return;
     if (number == SIOCGIFINDEX)
@@ -536,12 +576,12 @@ bool calls_run(const struct step *step)
         const char *name;
         void (*run)(const struct step *step);
     } table[] = {
-        { "socket", op_socket }, { "close", op_close },     { "dup", op_dup },       { "give", op_give },
-        { "take", op_take },     { "fcntl", op_fcntl },     { "misc", op_misc },     { "bind", op_bind },
-        { "connect", op_bind },  { "name", op_name },       { "peer", op_name },     { "set", op_set },
-        { "get", op_get },       { "filter", op_filter },   { "bpf", op_bpf },       { "poll", op_poll },
-        { "select", op_select }, { "epoll", op_epoll },     { "wait", op_wait },     { "ioctl", op_ioctl },
-        { "async", op_async },   { "signals", op_signals }, { "splice", op_splice },
+        { "socket", op_socket }, { "close", op_close },     { "dup", op_dup },         { "give", op_give },
+        { "take", op_take },     { "fcntl", op_fcntl },     { "misc", op_misc },       { "bind", op_bind },
+        { "connect", op_bind },  { "name", op_name },       { "peer", op_name },       { "set", op_set },
+        { "get", op_get },       { "filter", op_filter },   { "bpf", op_bpf },         { "poll", op_poll },
+        { "select", op_select }, { "epoll", op_epoll },     { "wait", op_wait },       { "ioctl", op_ioctl },
+        { "async", op_async },   { "signals", op_signals }, { "program", op_program },
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)

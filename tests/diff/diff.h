@@ -97,9 +97,14 @@ const char *step_index_word(int index);
 /* A frame's word in bytes; returns how many. */
 size_t step_frame(const char *word, uint8_t *bytes, size_t room);
 
-/* ---- calls.c, frames.c, links.c: what steps do; each returns whether it knows the operation ---- */
+/* A call by its function, or with sys=1 through syscall(2). */
+#define STEP_CALL(step, name, ...)                                                                           \
+    (step_number(step, "sys", 0) ? syscall(SYS_##name, __VA_ARGS__) : name(__VA_ARGS__))
+
+/* ---- calls.c, files.c, frames.c, links.c: what steps do; each returns whether it knows the operation ---- */
 void calls_catch_signals(void);
 bool calls_run(const struct step *step);
+bool files_run(const struct step *step);
 bool frames_run(const struct step *step);
 bool links_run(const struct step *step);
 /* Deletes every link of the sequence. */

@@ -2,9 +2,12 @@
 #include "diff.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -78,18 +81,24 @@ static long long send_with(const struct step *step, int fd, void *data, size_t s
     void *name = to ? pointer(step, "toptr", &address) : NULL;
     socklen_t name_size = to ? (socklen_t)step_number(step, "tolen", sizeof(address)) : 0;
     int flags = (int)step_number(step, "fl", 0);
+    unsigned count = (unsigned)step_number(step, "vlen", 2);
     struct mmsghdr m[2] = { { .msg_hdr = { name, name_size, iov, split(step, data, size), NULL, 0, 0 } } };
 
-    if (!strcmp(call, "write")) return write(fd, data, size);
-    if (!strcmp(call, "writev")) return writev(fd, iov, (int)m[0].msg_hdr.msg_iovlen);
+    m[0].msg_hdr.msg_iovlen = (size_t)step_number(step, "iovs", (long long)m[0].msg_hdr.msg_iovlen);
+    m[0].msg_hdr.msg_iov = pointer(step, "iovptr", iov);
+    if (!strcmp(call, "write")) return STEP_CALL(step, write, fd, data, size);
+    if (!strcmp(call, "writev"))
+        return STEP_CALL(step, writev, fd, m[0].msg_hdr.msg_iov, (int)m[0].msg_hdr.msg_iovlen);
     if (!strcmp(call, "send")) return send(fd, data, size, flags);
-    if (!strcmp(call, "sendto")) return sendto(fd, data, size, flags, name, name_size);
+    if (!strcmp(call, "sendto")) return STEP_CALL(step, sendto, fd, data, size, flags, name, name_size);
     m[0].msg_hdr.msg_controllen = put_controls(step_text(step, "c", ""));
     if (m[0].msg_hdr.msg_controllen) m[0].msg_hdr.msg_control = pointer(step, "cptr", control);
     m[0].msg_hdr.msg_controllen += (size_t)step_number(step, "cmore", 0);
-    if (!strcmp(call, "sendmsg")) return sendmsg(fd, &m[0].msg_hdr, flags);
+    if (!strcmp(call, "sendmsg"))
+        return STEP_CALL(step, sendmsg, fd, pointer(step, "mptr", &m[0].msg_hdr), flags);
     m[1] = m[0];
-    return sendmmsg(fd, m, 2, flags);
+    if (step_number(step, "second", 0)) m[1].msg_hdr.msg_iov = NULL;
+    return STEP_CALL(step, sendmmsg, fd, pointer(step, "mptr", m), count > 2 ? 2 : count, flags);
 }
 
 static void op_send(const struct step *step)
@@ -160,6 +169,27 @@ static void out_data(long long result, size_t room, bool bad)
         }
 }
 
+/* recvmmsg() into one message or two; the second has little room. */
+static long long receive_messages(const struct step *step, int fd, struct mmsghdr *first, int flags)
+{
+    static uint8_t more[24];
+    struct iovec room = { more, sizeof(more) };
+    struct mmsghdr m[2] = { *first, { .msg_hdr = { .msg_iov = &room, .msg_iovlen = 1 } } };
+    struct timespec time = { (time_t)step_number(step, "time", 0), 0 };
+    unsigned count = (unsigned)step_number(step, "vlen", 1);
+    long long result = STEP_CALL(step, recvmmsg, fd, pointer(step, "mptr", m), count > 2 ? 2 : count, flags,
+                                 step_text(step, "time", NULL) ? pointer(step, "timeptr", &time) : NULL);
+
+    *first = m[0];
+    out_result(result);
+    if (time.tv_sec >= 0) out(" time %s", time.tv_sec || time.tv_nsec ? "left" : "none");
+    if (result == 2) {
+        out(" second %u/%x ", m[1].msg_len, m[1].msg_hdr.msg_flags);
+        out_bytes(more, m[1].msg_len < sizeof(more) ? m[1].msg_len : sizeof(more));
+    }
+    return result;
+}
+
 static void receive_message(const struct step *step, int fd, void *data, size_t room)
 {
     uint8_t address[64];
@@ -172,17 +202,27 @@ static void receive_message(const struct step *step, int fd, void *data, size_t 
     memset(address, FILL, sizeof(address));
     memset(control, FILL, sizeof(control));
     if (name_size == 0) m.msg_hdr.msg_name = NULL;
-    result = many ? recvmmsg(fd, &m, 1, flags, NULL) : recvmsg(fd, &m.msg_hdr, flags);
-    out_result(result);
-    if (result < 0) return;
+    m.msg_hdr.msg_name = pointer(step, "nptr", m.msg_hdr.msg_name);
+    m.msg_hdr.msg_control = pointer(step, "cptr", m.msg_hdr.msg_control);
+    m.msg_hdr.msg_iov = pointer(step, "iovptr", iov);
+    m.msg_hdr.msg_iovlen = (size_t)step_number(step, "iovs", (long long)m.msg_hdr.msg_iovlen);
+    if (many)
+        result = receive_messages(step, fd, &m, flags);
+    else
+        out_result(result = STEP_CALL(step, recvmsg, fd, pointer(step, "mptr", &m.msg_hdr), flags));
+    if (result < 0 || (many && !result)) return;
     if (many) result = m.msg_len;
     out_data(result, room, data != buffer);
     out(" flags %x", m.msg_hdr.msg_flags);
-    if (name_size) out_address(address, (int)m.msg_hdr.msg_namelen, name_size);
-    out_controls(&m.msg_hdr);
+    if (name_size && !step_text(step, "nptr", NULL))
+        out_address(address, (int)m.msg_hdr.msg_namelen, name_size);
+    if (step_text(step, "cptr", NULL))
+        out(" control %zu", (size_t)m.msg_hdr.msg_controllen);
+    else
+        out_controls(&m.msg_hdr);
 }
 
-static void op_recv(const struct step *step)
+static void receive(const struct step *step)
 {
     const char *call = step_text(step, "call", "read");
     size_t room = (size_t)step_number(step, "len", 72);
@@ -200,17 +240,38 @@ static void op_recv(const struct step *step)
         return;
     }
     if (!strcmp(call, "readv"))
-        result = readv(fd, iov, (int)split(step, data, room));
+        result = STEP_CALL(step, readv, fd, pointer(step, "iovptr", iov),
+                           (int)step_number(step, "iovs", (long long)split(step, data, room)));
     else if (!strcmp(call, "recv"))
         result = recv(fd, data, room, flags);
     else if (!strcmp(call, "recvfrom"))
-        result = recvfrom(fd, data, room, flags, (struct sockaddr *)address, &name_size);
+        result = STEP_CALL(step, recvfrom, fd, data, room, flags, pointer(step, "nptr", address),
+                           pointer(step, "lenptr", &name_size));
     else
-        result = read(fd, data, room);
+        result = STEP_CALL(step, read, fd, data, room);
     out_result(result);
     out_data(result, room, data != buffer);
-    if (!strcmp(call, "recvfrom") && result >= 0)
+    if (!strcmp(call, "recvfrom") && result >= 0 && !step_text(step, "nptr", NULL))
         out_address(address, (int)name_size, (int)step_number(step, "namelen", sizeof(struct sockaddr_can)));
+}
+
+/* block=MS: waits that long, if it must, for what will not come. */
+static void op_recv(const struct step *step)
+{
+    int fd = step_fd(step, 0), flags = fcntl(fd, F_GETFL);
+    struct timeval kept = { 0, 0 }, limit = { 0, (long)step_number(step, "block", 0) * 1000 };
+    socklen_t size = sizeof(kept);
+
+    if (!limit.tv_usec || flags < 0) {
+        receive(step);
+        return;
+    }
+    getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kept, &size);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    receive(step);
+    fcntl(fd, F_SETFL, flags);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kept, sizeof(kept));
 }
 
 /* Everything there is, summed up. */

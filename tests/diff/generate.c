@@ -25,6 +25,8 @@
 #define WORD_OF(...)                                                                                         \
     (((const char *const[]){ __VA_ARGS__ })[random_below(COUNT(((const char *const[]){ __VA_ARGS__ })))])
 #define DRAIN_AFTER 40 /* sends */
+#define DRAIN_ASYNC_AFTER                                                                                    \
+    3 /* the socket behind a socket of pocketcan holds eleven tokens, each of which brings a SIGIO */
 
 static struct {
     uint64_t state;
@@ -32,6 +34,7 @@ static struct {
     size_t used, room;
     int steps, wanted;
     int links, sends, tag;
+    bool async; /* SIGIO is asked for */
     bool alive[PROCESSES], has[PROCESSES][SLOTS], epoll[PROCESSES][EPOLLS], link[LINKS], paired[LINKS];
     int weight[16];
 } g;
@@ -63,6 +66,12 @@ static void add(const char *format, ...)
         g.text = realloc(g.text, g.room);
         if (!g.text) abort();
     }
+}
+
+/* Some through syscall(2), where that makes a difference to nobody. */
+static void add_way(void)
+{
+    if (chance(4)) add(" sys=1");
 }
 
 static void done(void)
@@ -198,6 +207,12 @@ static void step_socket(void)
     }
 }
 
+static void add_vector(void)
+{
+    if (chance(2)) add(" iovptr=%s", WORD_OF("null", "bad"));
+    if (chance(2)) add(" iovs=%ld", ONE_OF(0, -1, 1024, 1025));
+}
+
 static void step_send(void)
 {
     int p = owner();
@@ -234,11 +249,15 @@ static void step_send(void)
         }
         if (chance(4)) add(" cptr=%s", WORD_OF("null", "bad"));
         if (chance(4)) add(" cmore=%ld", ONE_OF(-1, 1, 8, 15, 16));
+        if (chance(1)) add(" mptr=%s", WORD_OF("null", "bad"));
     }
+    if (!strcmp(call, "sendmmsg") && chance(15)) add(" %s=%u", WORD_OF("vlen", "second"), random_below(2));
+    if (message || !strcmp(call, "writev")) add_vector();
     if (chance(2)) add(" ptr=%s", WORD_OF("null", "bad"));
     g.sends++;
+    add_way();
     done();
-    if (chance(6)) {
+    if (g.async && chance(40)) {
         add("p%d signals", process());
         done();
     }
@@ -261,7 +280,19 @@ static void step_recv(void)
     if (message && chance(40))
         add(" ctl=%ld", ONE_OF(0, 0, 1, 15, 16, 17, 20, 24, 32, 40, 64, 65, 100, 128, 512));
     if ((message || !strcmp(call, "readv")) && chance(30)) add(" iov=%d", 1 + (int)random_below(4));
+    if (!strcmp(call, "recvmmsg")) {
+        if (chance(30)) add(" vlen=%u", random_below(3));
+        if (chance(20)) add(" time=%ld", ONE_OF(0, 1, -1));
+        if (chance(2)) add(" timeptr=bad");
+    }
+    if (message || !strcmp(call, "readv")) add_vector();
+    if (message && chance(3)) add(" cptr=%s", WORD_OF("null", "bad"));
+    if (message && chance(1)) add(" mptr=%s", WORD_OF("null", "bad"));
+    if ((message || !strcmp(call, "recvfrom")) && chance(3)) add(" nptr=%s", WORD_OF("null", "bad"));
+    if (!strcmp(call, "recvfrom") && chance(2)) add(" lenptr=%s", WORD_OF("null", "bad"));
     if (chance(2)) add(" ptr=%s", WORD_OF("null", "bad"));
+    if (chance(1)) add(" block=8");
+    add_way();
     done();
 }
 
@@ -346,22 +377,80 @@ static void add_socket_value(long option)
     }
 }
 
+/* An instruction of classic BPF that is `left` from the end: mostly a valid one. What names a machine or is random is not asked for. */
+static void add_instruction(unsigned left)
+{
+    static const unsigned char codes[] = {
+        0x20, 0x28, 0x30, 0x40, 0x48, 0x50, 0x80, 0x00, 0x60, 0x81, 0xb1, 0x01, 0x61, 0x02, 0x03,
+        0x04, 0x0c, 0x14, 0x1c, 0x24, 0x2c, 0x34, 0x3c, 0x94, 0x9c, 0x44, 0x4c, 0x54, 0x5c, 0xa4,
+        0xac, 0x64, 0x6c, 0x74, 0x7c, 0x84, 0x05, 0x15, 0x1d, 0x25, 0x2d, 0x35, 0x3d, 0x45, 0x4d,
+        0x06, 0x16, 0x07, 0x87, 0x20, 0x28, 0x30, 0x15, 0x25, 0x45, 0x30, 0x28, 0x20,
+    };
+    static const unsigned char words[] = { 0, 4, 12, 16, 20, 24, 28, 44, 48, 52, 60 };
+    unsigned code = chance(97) ? codes[random_below(COUNT(codes))] : random_below(0x200), class = code & 7,
+             jump = left > 1 ? left - 1 : 1;
+    unsigned long k = (unsigned long)ONE_OF(0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 31, 70, 71, 72, 0x7ff,
+                                            0xffff, 0x80000000, 0xffffffff, 0x23010000, 0x123);
+
+    if ((code & ~0x18u) == 0x20 || (code & ~0x18u) == 0x40) { /* loads of the frame */
+        if (chance(70)) k = random_below(24);
+        if (chance(12)) k = 0xfffff000 + words[random_below(COUNT(words))];
+        if (chance(8)) k = (chance(50) ? 0xfff00000 : 0xffe00000) + random_below(80);
+    } else if (code == 0x60 || code == 0x61 || class == 2 || class == 3) {
+        k = random_below(chance(97) ? 16 : 18);
+    } else if ((code & 0xf7) == 0x64 || (code & 0xf7) == 0x74) {
+        k = random_below(chance(97) ? 32 : 34);
+    } else if (code == 0x05) {
+        k = random_below(chance(98) ? jump : jump + 2);
+    }
+    if (class == 5 && code != 0x05)
+        add(" %x:%x:%x:%lx", code, random_below(chance(98) ? jump : jump + 2), random_below(jump), k);
+    else
+        add(" %x:0:0:%lx", code, k);
+}
+
+static void step_program(int p, int s)
+{
+    unsigned count = 1 + random_below(chance(30) ? 28 : 8);
+
+    add("p%d program s%d", p, s);
+    /* A and X start as something that a frame says, or all comes to nothing */
+    if (chance(70)) add(" %lx:0:0:%x", ONE_OF(0x20, 0x28, 0x30), random_below(12));
+    for (unsigned left = count; left > 1; left--)
+        add_instruction(left);
+    if (chance(97))
+        add(" %lx:0:0:%lx", ONE_OF(6, 6, 0x16), ONE_OF(0xffff, 16, 72, 8, 4, 0));
+    else
+        add_instruction(1);
+    done();
+}
+
 static void step_socket_option(void)
 {
     int p = owner(), s = socket_of(p);
     long option = socket_options[random_below(COUNT(socket_options))];
 
-    if (option == 26 && chance(80)) {
+    if (option == 26 && chance(60)) {
+        step_program(p, s);
+        return;
+    }
+    if (option == 26 && chance(60)) {
         add("p%d bpf s%d %u", p, s, random_below(15));
         if (chance(4)) add(" count=%ld", ONE_OF(0, 1, 4097, 65535));
         if (chance(4)) add(" len=%ld", ONE_OF(0, 1, 8, 15, 17, 24));
     } else if (chance(35)) {
         add("p%d get s%d sol %ld", p, s, option);
-        if (chance(40)) add(" len=%ld", ONE_OF(0, 1, 2, 3, 4, 5, 8, 16, 36, 48, -1));
+        if (option == 26)
+            add(" len=%ld", ONE_OF(0, 1, 2, 4, 8, 30, 40));
+        else if (chance(40))
+            add(" len=%ld", ONE_OF(0, 1, 2, 3, 4, 5, 8, 16, 36, 48, -1));
+        if (chance(2)) add(" lenptr=%s", WORD_OF("null", "bad"));
+        add_way();
     } else {
         if (option == 44 && chance(80)) option = 40;
         add("p%d set s%d sol %ld", p, s, option);
         add_socket_value(option);
+        add_way();
         if (chance(6)) add(" len=%ld", ONE_OF(0, 1, 3, 4, 5, 8, 15, 16, 17, -1));
     }
     if (chance(2)) add(" ptr=%s", WORD_OF("null", "bad"));
@@ -393,6 +482,7 @@ static void step_bind(void)
         if (chance(2)) add(" ptr=%s", WORD_OF("null", "bad"));
     } else if (kind < 90) {
         add("p%d name s%d", p, s);
+        if (chance(4)) add(" lenptr=%s", WORD_OF("null", "bad"));
         if (chance(30)) add(" len=%ld", ONE_OF(0, 1, 4, 7, 8, 16, 24, -1));
         if (chance(2)) add(" ptr=%s", WORD_OF("null", "bad"));
     } else if (kind < 94) {
@@ -402,6 +492,7 @@ static void step_bind(void)
         add_target();
         if (chance(30)) add(" len=%ld", ONE_OF(0, 1, 8, 24, 129));
     }
+    add_way();
     done();
 }
 
@@ -411,11 +502,16 @@ static void step_ready(void)
     unsigned kind = random_below(100);
 
     if (kind < 40) {
-        add("p%d %s", p, chance(65) ? "poll" : "select");
+        bool polls = chance(65);
+
+        add("p%d %s", p, polls ? "poll" : "select");
         for (int i = 0; i < SLOTS; i++)
             if (g.has[p][i] && chance(60)) add(" s%d", i);
         if (chance(20) && g.epoll[p][e]) add(" e%d", e);
         if (chance(20)) add(" ev=0x%lx sets=%u", ONE_OF(0, 1, 2, 4, 5, 0x2000, 0x400, 0x43), random_below(8));
+        if (chance(10)) add(" how=%s mask=%u", polls ? "ppoll" : "pselect", random_below(2));
+        if (chance(2)) add(" wait=3");
+        add_way();
     } else if (!g.epoll[p][e] || kind < 43) {
         add("p%d epoll e%d new", p, e);
         g.epoll[p][e] = true;
@@ -424,6 +520,10 @@ static void step_ready(void)
             ONE_OF(1, 5, 4, 5, 7, 0x3df, 0x3df, 0x40000001, 0x40000005, 0x2001, 9));
     } else {
         add("p%d wait e%d", p, e);
+        if (chance(20)) add(" how=%s mask=%u", WORD_OF("pwait", "pwait2"), random_below(2));
+        if (chance(2)) add(" wait=3");
+        if (chance(2)) add(" max=%ld", ONE_OF(0, -1));
+        add_way();
     }
     done();
 }
@@ -447,6 +547,49 @@ static void step_ioctl(void)
         add(" if=%s", chance(80) ? (const char *const[]){ "i0", "i1", "i2", "i3" }[link_number()]
                                  : WORD_OF("lo", "none", "any"));
     if (chance(2)) add(" ptr=%s", WORD_OF("null", "bad"));
+    add_way();
+    done();
+}
+
+/* What files have: streams, pipes, ranges of descriptors. */
+static void step_file(int p, int s)
+{
+    int q = (int)random_below(PROCESSES), t = slot_of(p, false), from;
+
+    switch (random_below(6)) {
+    case 0:
+        add("p%d splice s%d %s", p, s, chance(50) ? "in" : "out");
+        if (chance(30)) add(" size=%ld", ONE_OF(1, 15, 17, 32, 64, 72, 0, 4096));
+        if (chance(5)) add(" offset=1");
+        if (chance(5)) add(" fl=%ld", ONE_OF(1, 4, 8, 16));
+        break;
+    case 1:
+        add("p%d sendfile s%d %ld %ld own=%u", p, s, ONE_OF(0, 0, 16, 112, 128, 200, 8),
+            ONE_OF(16, 16, 16, 72, 32, 0, 1, 128), random_below(2));
+        break;
+    case 2:
+        if (chance(50))
+            add("p%d stream s%d r %ld plain=%u", p, s, ONE_OF(16, 16, 32, 72, 5, 4000), random_below(2));
+        else
+            add("p%d stream s%d w %ld plain=%u", p, s, ONE_OF(16, 16, 72, 5, 0), random_below(2));
+        break;
+    case 3:
+        add("p%d vector s%d %s %ld", p, s, chance(50) ? "read" : "write",
+            ONE_OF(0, 0, 0, 8, 1, 2, 4, 16, 64));
+        if (chance(15)) add(" offset=%ld", ONE_OF(0, 1, -2));
+        break;
+    case 4:
+        add("p%d range s%d %ld", p, s, ONE_OF(0, 0, 4, 2, 1));
+        g.has[p][s] = false; /* or perhaps not: then nobody uses it any more */
+        break;
+    default:
+        if (!g.alive[q] || q == p || g.has[p][t]) return;
+        from = slot_of(q, true);
+        add("p%d steal s%d p%d s%d", p, t, q, from);
+        g.has[p][t] = g.has[q][from];
+        break;
+    }
+    add_way();
     done();
 }
 
@@ -473,14 +616,14 @@ static void step_descriptor(void)
             add("p%d take s%d", p, t);
             g.has[p][t] = g.has[p][s];
         }
-    } else if (kind < 64) {
+    } else if (kind < 64 && g.async) {
         if (chance(70))
             add("p%d async s%d %d ioctl=%d", p, s, chance(80), chance(30));
         else
             add("p%d signals", p);
-    } else if (kind < 66) {
-        add("p%d splice s%d %s", p, s, chance(50) ? "in" : "out");
-        if (chance(20)) add(" size=%ld", ONE_OF(1, 15, 17, 32, 64));
+    } else if (kind < 70) {
+        step_file(p, s);
+        return;
     } else if (kind < 72) {
         add("p%d misc s%d %s", p, s,
             WORD_OF("fstat", "lseek", "pread", "pwrite", "fsync", "ftruncate", "mmap", "listen", "accept",
@@ -618,6 +761,7 @@ char *generate(uint64_t seed, int count)
     g.text = calloc(1, g.room);
     if (!g.text) abort();
     g.links = 1 + (int)random_below(LINKS);
+    g.async = chance(15);
     for (int i = 0; i < STARTED; i++)
         g.alive[i] = true;
     /* Every seed likes some kinds of steps more than others. */
@@ -630,7 +774,7 @@ char *generate(uint64_t seed, int count)
         step_socket();
     while (g.steps < count) {
         one_step();
-        if (g.sends >= DRAIN_AFTER) drain_all();
+        if (g.sends >= (g.async ? DRAIN_ASYNC_AFTER : DRAIN_AFTER)) drain_all();
     }
     drain_all();
     return g.text;
