@@ -125,6 +125,19 @@ static const struct {
     { "tx_flow_control_overtakes_the_echo_of_its_block",
       "late\n write 20\n > 10 14 01..06\n < 30 01 00\n > 21 07..0d\n < 30 00 00\n > 22 0e..14\n busy\n "
       "echo\n sent 0" },
+    { "tx_flow_control_within_a_block_is_ignored",
+      "late\n write 30\n > 10 1e 01..06\n < 30 02 00\n > 21 07..0d\n < 30 00 00\n < 33 00 00\n < 30\n busy\n "
+      "echo\n wait 50us\n > 22 0e..14\n abort" },
+    { "tx_own_flow_control_is_no_echo",
+      "late\n write 30\n > 10 1e 01..06\n echo\n < 30 00 0a\n > 21 07..0d\n silent\n echo\n echoes\n < 10 14 "
+      "01..06\n > 30 00 00\n echo\n"
+      "wait 500ms\n busy\n wait 500ms\n error ETIMEDOUT\n wait 1s\n sent ECOMM" },
+    { "tx_echo_of_what_was_given_up_is_none",
+      "late\n write 20\n > 10 14 01..06\n < 30 00 0a\n > 21 07..0d\n abort\n down\n write 1: ENETDOWN\n up\n "
+      "write 9\n > 10 09 01..06\n"
+      "< 30 00 00\n > 21 07..09\n abort\n write 8\n > 10 08 01..06\n < 30 00 00\n > 21 07 08\n echo\n sent "
+      "0" },
+    { "tx_unknown_flow_status_8", "write 20\n > 10 14 01..06\n < 38 00 00\n sent EBADMSG" },
     { "tx_goes_on_after_an_error",
       "write 20\n > 10 14 01..06\n < 32 00 00\n sent EMSGSIZE\n write 8\n > 10 08 01..06\n < 30 00 00\n"
       "> 21 07 08\n sent 0" },
@@ -179,6 +192,11 @@ static const struct {
                    "15..1b\n < 24 1c..22\n"
                    "> 30 02 01\n < 25 23..29\n got 41" },
     { "rx_last_frame_with_bytes_behind", "< 10 08 01..06\n > 30 00 00\n < 21 07 08 01..05\n got 8" },
+    { "rx_sequence_numbers_go_round", "< 10 76 01..06\n > 30 00 00\n < 21 07..0d\n < 22 0e..14\n < 23 "
+                                      "15..1b\n < 24 1c..22\n < 25 23..29\n < 26 2a..30\n < 27 31..37\n"
+                                      "< 28 38..3e\n < 29 3f..45\n < 2a 46..4c\n < 2b 4d..53\n < 2c 54..5a\n "
+                                      "< 2d 5b..61\n < 2e 62..68\n < 2f 69..6f\n < 20 70..76\n got 118" },
+    { "rx_sequence_number_9_is_not_1", FF20 "< 29 07..0d\n error EILSEQ" },
     { "rx_wrong_sequence_number", FF20 "< 22 07..0d\n error EILSEQ\n < 21 07..0d\n < 22 0e..14" },
     { "rx_duplicate_frame", FF20 "< 21 07..0d\n < 21 07..0d\n error EILSEQ" },
     { "rx_silence", FF20 "wait 999.999999ms\n wait 1ns\n error ETIMEDOUT\n < 21 07..0d" },
