@@ -160,8 +160,10 @@ static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const st
     };
     int error;
 
-    if (unlikely(size > link_state_mtu(target->state) && !target->foreign)) return -EMSGSIZE;
-    if (unlikely(target->foreign)) return -EPERM;
+    if (unlikely(target->foreign || size > link_state_mtu(target->state))) {
+        if (txstamp_is_wanted(stamps)) txstamp_record(bus, number, fd, stamps, 0, bytes, size);
+        return target->foreign ? -EPERM : -EMSGSIZE;
+    }
     /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all `size` bytes were copied */
     if (size == FRAME_FD_SIZE && !(bytes[4] & FRAME_XL_FLAG)) bytes[5] |= CANFD_FDF;
     if (unlikely(txstamp_is_wanted(stamps)))

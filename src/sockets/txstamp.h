@@ -8,7 +8,7 @@
 /* Does a frame sent with these SOF_TIMESTAMPING_* flags need txstamp_record()? */
 static inline bool txstamp_is_wanted(uint32_t flags) { return flags & SOF_TIMESTAMPING_TX_RECORD_MASK; }
 
-/* A frame is about to go out on an interface in `state`: queues the messages that `flags` ask for. */
+/* A frame is about to go out on an interface in `state`, or to be refused by it (0): queues the messages that `flags` ask for. */
 void txstamp_record(const struct bus *bus, uint32_t slot, int fd, uint32_t flags, uint64_t state,
                     const void *frame, size_t size);
 
