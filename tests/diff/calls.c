@@ -339,8 +339,8 @@ static void op_get(const struct step *step)
     if ((int)given < 0 || given > sizeof(buffer) - 64) return;
     if (level == SOL_SOCKET && option == SO_MEMINFO)
         memset(buffer + 28, 0, 4); /* as large as the kernel's programs */
-    if (level == SOL_SOCKET && option == SO_BINDTOIFINDEX && !result && size == 4) {
-        out("%s", step_index_word(*(int *)(void *)buffer));
+    if (level == SOL_SOCKET && option == SO_BINDTOIFINDEX && !result && size <= 4) {
+        out("%s", size == 4 ? step_index_word(*(int *)(void *)buffer) : "");
         return;
     }
     out_bytes(buffer, (given > size ? given : size) + 8);
