@@ -84,6 +84,15 @@ int attach_map_ext(struct bus *bus, int data_fd)
     return error;
 }
 
+int attach_map_window(int data_fd, uint32_t slot, void **window)
+{
+    int error = check(data_fd, DATA_SIZE, SIZE_SEALS);
+
+    return error ? error
+                 : map(data_fd, WINDOW_SIZE, (off_t)(DATA_EXT_OFFSET + slot * WINDOW_SIZE),
+                       PROT_READ | PROT_WRITE, window);
+}
+
 static int create(const char *name, uint64_t size)
 {
     long fd = sys_call(SYS_memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING), error;

@@ -11,6 +11,9 @@ int attach_map(struct bus *bus, int control_fd, int data_fd, bool control_writab
 /* Maps the CAN XL extension area. Returns 0 or -errno. */
 int attach_map_ext(struct bus *bus, int data_fd);
 
+/* Maps a slot's window (layout.h). Returns 0 or -errno. */
+int attach_map_window(int data_fd, uint32_t slot, void **window);
+
 /* Makes and seals the two memfds of a new instance (supervisor). fds[0] control, fds[1] data. Returns 0 or -errno.
  * `control` must be mapped writable before F_SEAL_FUTURE_WRITE is set: *control receives that mapping. */
 int attach_create(int fds[2], struct control **control);

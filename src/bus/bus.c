@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "bus/counters.h"
 #include "bus/imap.h"
+#include "bus/links.h"
 #include "bus/program.h"
 #include "bus/ring.h"
 #include "bus/slot.h"
@@ -19,7 +20,9 @@
 #define FILTER_READ_TRIES 4
 #define WAKES_FROM_OWN    4
 #define WAKES_AT_ONCE     32
-#define DEAD_PROBE_EVERY  1024 /* drops between two looks whether the receiver of a full ring still lives */
+#define INBOX_WAITS       100    /* looks at the worker's full inbox, ... */
+#define INBOX_WAIT_NS     100000 /* ... so far apart */
+#define DEAD_PROBE_EVERY  1024   /* drops between two looks whether the receiver of a full ring still lives */
 
 /* Receivers that wait for a token. They get it when the frame is in every ring, so that no answer overtakes it: a reader that
  * is woken may run before the sender goes on. */
@@ -128,6 +131,32 @@ static void look_after(const struct bus *bus, uint32_t number)
         slot_end(bus, number, gen);
 }
 
+/* The worker's inbox is full. What the worker does with a frame, Linux does in the sender's own thread; so the sender gives it time, but
+ * not for ever: when the inbox stands where it stood when somebody waited in vain, nobody waits. The worker itself does not. */
+static bool wait_for_worker(const struct bus *bus, uint32_t number, const struct bus_frame *frame)
+{
+    struct bus_slot *slot = &bus->data->slot[number];
+    uint32_t tail = (uint32_t)load_relaxed(&bus->data->ring[number].tail);
+    struct timespec moment = { 0, INBOX_WAIT_NS };
+
+    if (frame->owner == RING_OWNER_DAEMON || load_relaxed(&slot->busy) == (tail | 1)) return false;
+    for (unsigned i = 0; i < INBOX_WAITS; i++) {
+        wake_notify(bus, number, frame->token_fd, NULL);
+        sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &moment, NULL);
+        if ((uint32_t)load_relaxed(&bus->data->ring[number].tail) != tail) return true;
+    }
+    store_relaxed(&slot->busy, tail | 1);
+    return false;
+}
+
+static bool push(struct delivery *d, uint32_t number, uint32_t flags, const struct bus_frame *frame)
+{
+    do
+        if (likely(ring_push(d->bus, number, frame, &d->meta) == 0)) return true;
+    while (unlikely(flags & RX_INBOX) && wait_for_worker(d->bus, number, frame));
+    return false;
+}
+
 static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
 {
     struct bus_slot *slot = &d->bus->data->slot[number];
@@ -135,7 +164,8 @@ static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
     const struct bus_frame *frame = d->frame;
     struct bus_frame trimmed; /* what a program left of it */
 
-    if ((flags & d->needs) != d->needs || load_relaxed(&slot->ifindex) != ifindex) return;
+    if ((flags & d->needs) != d->needs) return;
+    if (load_relaxed(&slot->ifindex) != ifindex && !(flags & RX_INBOX)) return;
     if (number == frame->origin && !(flags & RX_OWN)) return;
     copies = copies_for(slot, flags, d->id);
     if (!copies) return;
@@ -149,7 +179,7 @@ static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
         frame = &trimmed;
     }
     for (uint32_t i = 0; i < copies; i++) {
-        if (likely(ring_push(d->bus, number, frame, &d->meta) == 0))
+        if (likely(push(d, number, flags, frame)))
             wake_later(d->wakes, number, flags);
         else
             look_after(d->bus, number);
@@ -249,4 +279,22 @@ int bus_send(const struct bus *bus, uint32_t index, uint64_t state, const struct
         deliver(bus, index, load_acquire(&bus->control->links[index].ifindex), frame, RECORD_LOCAL, &wakes);
     wake_all(&wakes);
     return 0;
+}
+
+int bus_transmit(const struct bus *bus, uint32_t ifindex, const struct bus_frame *frame)
+{
+    uint32_t index = links_find(bus->control, ifindex);
+    struct bus_frame out = *frame;
+    struct canfd_frame copy;
+    uint64_t state;
+
+    if (index >= LINKS_MAX) return -ENODEV;
+    if (frame->size != FRAME_CC_SIZE && frame->size != FRAME_FD_SIZE) return -EINVAL;
+    __builtin_memcpy(&copy, frame->frame, frame->size);
+    if (copy.len > (frame->size == FRAME_FD_SIZE ? CANFD_MAX_DLEN : CAN_MAX_DLEN)) return -EINVAL;
+    state = load_acquire(&bus->control->links[index].state);
+    if (frame->size > link_state_mtu(state)) return -EMSGSIZE;
+    if (frame->size == FRAME_FD_SIZE) copy.flags |= CANFD_FDF;
+    out.frame = &copy;
+    return bus_send(bus, index, state, &out);
 }

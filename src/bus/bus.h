@@ -29,6 +29,10 @@ struct bus_frame {
  * Counts it. The caller has checked kind and mtu. Never blocks. Returns 0 or -ENETDOWN. */
 int bus_send(const struct bus *bus, uint32_t index, uint64_t state, const struct bus_frame *frame);
 
+/* The same by interface index and with all checks of a frame that no CAN_RAW socket has made: -ENODEV, -EINVAL (its length), -EMSGSIZE (the
+ * interface's MTU), -ENETDOWN. Marks FD frames as such (CANFD_FDF). */
+int bus_transmit(const struct bus *bus, uint32_t ifindex, const struct bus_frame *frame);
+
 /* Puts a frame into every matching receiver of links[index]; record_flags are RECORD_*. */
 void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const struct bus_frame *frame,
                  uint32_t record_flags);

@@ -161,6 +161,7 @@ enum {
     RX_ALL = 128,   /* its filter is the default: every frame but error frames */
     RX_BPF = 64,    /* SO_ATTACH_FILTER program present */
     RX_ASYNC = 256, /* O_ASYNC is on: each frame brings a token */
+    RX_INBOX = 512, /* the worker's own (inbox.c): senders wait for it when its ring is full */
 };
 
 struct slot_filter {
@@ -226,7 +227,7 @@ struct bus_slot {
     atomic_u32 rx_limit;    /* bytes: SO_RCVBUF as charged; 0: the ring's own depth */
     atomic_u32 gen;         /* generation of the slot: part of the socket's name */
     atomic_u32
-        protocol; /* CAN_RAW; or CAN_BCM, CAN_ISOTP: then what is received lies in the message queue, not in the ring */
+        protocol; /* CAN_RAW (or 0); or CAN_BCM, CAN_ISOTP: then what is received lies in the message queue, not in the ring */
 
     _Alignas(64) atomic_u32
         error; /* sk_err: positive errno, 0 none. Written by the daemon, taken by whoever sees it */

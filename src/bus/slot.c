@@ -367,7 +367,9 @@ static unsigned end_dead(const struct bus *bus)
 
     for (uint32_t number = 0; number < SOCKETS_MAX; number++) {
         uint32_t life = load_acquire(&bus->data->life[number]);
-        if (life_state(life) != SLOT_OPEN || wake_probe(bus, number, life_gen(life)) != WAKE_DEAD) continue;
+        if (life_state(life) != SLOT_OPEN || wake_probe(bus, number, life_gen(life)) != WAKE_DEAD ||
+            load_relaxed(&slot_at(bus, number)->protocol) > CAN_RAW)
+            continue;
         slot_end(bus, number, life_gen(life));
         ended++;
     }
@@ -475,10 +477,15 @@ void slot_end(const struct bus *bus, uint32_t number, uint32_t gen)
     if (cas32(life, word, life_make(gen, SLOT_ENDING))) finish(bus, number, gen);
 }
 
-/* The daemon sees every name, so a socket without one is as good as dead. */
+/* The daemon sees every name, so a socket without one is as good as dead. Those of its protocols it ends itself when it has finished what
+ * they have begun. */
 static bool looks_dead(const struct bus *bus, uint32_t number, uint32_t gen)
 {
-    enum wake_life life = wake_probe(bus, number, gen);
+    enum wake_life life;
+
+    if (load_relaxed(&slot_at(bus, number)->protocol) > CAN_RAW && load_relaxed(&slot_at(bus, number)->busy))
+        return false;
+    life = wake_probe(bus, number, gen);
     return life == WAKE_DEAD || life == WAKE_NAMELESS;
 }
 

@@ -180,7 +180,7 @@ void wake_notify_connected(const struct bus *bus, uint32_t slot, int fd)
 
 bool wake_has_data(const struct bus *bus, uint32_t slot)
 {
-    return likely(load_relaxed(&bus->data->slot[slot].protocol) == CAN_RAW) ? !ring_empty(bus, slot)
+    return likely(load_relaxed(&bus->data->slot[slot].protocol) <= CAN_RAW) ? !ring_empty(bus, slot)
                                                                             : !mqueue_empty(bus, slot);
 }
 
@@ -198,7 +198,7 @@ void wake_hung_up(const struct bus *bus, uint32_t slot)
 {
     struct bus_slot *at = &bus->data->slot[slot];
 
-    if (load_relaxed(&at->protocol) == CAN_RAW) return;
+    if (load_relaxed(&at->protocol) <= CAN_RAW) return;
     store_seq(&at->bound, 0);
     cas32(&at->error, 0, ECONNRESET);
 }

@@ -24,6 +24,7 @@ struct subscription {
     uint32_t id, ifindex;
     void (*receive)(struct subscription *subscription, const struct can_event *event);
     struct subscription *next, **link; /* link NULL: not subscribed */
+    uint32_t place;                    /* the host's */
 };
 
 /* The subscriptions of a host, by identifier. */

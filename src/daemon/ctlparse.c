@@ -19,6 +19,7 @@ static const struct {
     [CTL_IOCTL] = { sizeof(struct ctl_ioctl), sizeof(struct ctl_ioctl), .known = 1 },
     [CTL_WATCH] = { sizeof(uint32_t), sizeof(uint32_t), .known = 1 },
     [CTL_STATUS] = { .known = 1 },
+    [CTL_SOCKET] = { sizeof(struct ctl_socket), sizeof(struct ctl_socket), .known = 1 },
     [CTL_SHUTDOWN] = { .known = 1, .any_version = 1 },
 };
 

@@ -214,9 +214,25 @@ static int op_shutdown(struct ctlserver *server, struct ctl_connection *conn, st
     return answer(server, conn, NULL, 0, NULL);
 }
 
+/* The socket answers for itself from now on: this has to be answered before. */
+static int op_socket(struct ctlserver *server, struct ctl_connection *conn, struct request *request)
+{
+    struct ctl_socket socket;
+    int fd = conn->source.fd;
+
+    memcpy(&socket, request->view.payload, sizeof(socket));
+    if (conn->watch_fd >= 0 || !server->adopt) return -EINVAL;
+    loop_remove(&conn->source);
+    int error = server->adopt(server->context, fd, &socket);
+    if (error) return loop_add(&conn->source, EPOLLIN) < 0 ? -EIO : error;
+    conn->source.fd = -1;
+    send_packet(fd, &(struct ctl_reply){ 0 }, NULL, NULL);
+    return 0;
+}
+
 static int (*const operations[])(struct ctlserver *, struct ctl_connection *, struct request *) = {
-    [CTL_HELLO] = op_hello, [CTL_NETLINK] = op_netlink, [CTL_IOCTL] = op_ioctl,
-    [CTL_WATCH] = op_watch, [CTL_STATUS] = op_status,   [CTL_SHUTDOWN] = op_shutdown,
+    [CTL_HELLO] = op_hello,   [CTL_NETLINK] = op_netlink,   [CTL_IOCTL] = op_ioctl,   [CTL_WATCH] = op_watch,
+    [CTL_STATUS] = op_status, [CTL_SHUTDOWN] = op_shutdown, [CTL_SOCKET] = op_socket,
 };
 
 /* ---- requests

@@ -26,6 +26,8 @@ struct ctlserver {
     int memory_fds[2];
     struct ctl_status status;
     void (*on_client)(void *context); /* somebody connected */
+    /* CTL_SOCKET: takes the connection over, or returns -errno. */
+    int (*adopt)(void *context, int fd, const struct ctl_socket *request);
     void *context;
     bool shutdown; /* CTL_SHUTDOWN was answered */
 

@@ -17,6 +17,9 @@ struct linkserver {
     int token_fd;            /* datagram socket for wake-ups (slot_link_down) */
     linkserver_event *event;
     void *context;
+    void (*gone)(void *context,
+                 uint32_t ifindex); /* an interface is gone; its sockets have been told. May be NULL */
+    void *gone_context;
 };
 
 /* Takes over the interface table as it stands (it may hold interfaces of a worker that was killed mid-write: mends it). */

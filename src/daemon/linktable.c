@@ -165,6 +165,7 @@ static void free_entry(struct linkserver *server, uint32_t index)
     uint64_t state = load_relaxed(&link->state);
     if (state & LINK_PRESENT) store_seq(&link->state, link_state_pack(0, 0, 0, 0, link_state_gen(state) + 1));
     if (ifindex) slot_link_down(server->bus, index, ifindex, true, server->token_fd);
+    if (ifindex && server->gone) server->gone(server->gone_context, ifindex);
     store_seq(&link->ifindex, 0);
     counters_clear(server->bus->data, index);
     wipe_fields(link);

@@ -38,8 +38,9 @@
 #define BACKOFF_LAST_MS  2000
 #define END_PATIENCE_MS  500
 #define LIVED_LONG_MS    10000 /* a worker that lived this long did not die of its start */
-#define FILES_WANTED     4096  /* RLIMIT_NOFILE: connections and watchers, see ctlserver.c */
-#define LISTEN_BACKLOG   512
+#define FILES_WANTED                                                                                         \
+    16384 /* RLIMIT_NOFILE: a connection for each BCM and ISO-TP socket, see engine.c, and ctlserver.c's */
+#define LISTEN_BACKLOG 512
 
 struct supervisor {
     struct instance instance;

@@ -24,6 +24,7 @@
 #include "bus/slot.h"
 #include "bus/wake.h"
 #include "daemon/ctlserver.h"
+#include "daemon/engine.h"
 #include "daemon/linkserver.h"
 #include "daemon/loop.h"
 
@@ -34,6 +35,7 @@ struct worker {
     struct bus bus;
     struct linkserver links;
     struct ctlserver ctl;
+    struct engine engine;
     struct loop_source timer;
     struct loop_source end;        /* WORKER_END_SIGNAL */
     struct loop_source bell;       /* wake_bell_address() */
@@ -100,9 +102,13 @@ static void on_bell(struct loop_source *source, uint32_t events)
     uint32_t slot;
 
     (void)events;
-    while (recv(source->fd, &slot, sizeof(slot), 0) == sizeof(slot))
-        if (slot < SOCKETS_MAX && wake_pending(&worker.bus, slot))
+    while (recv(source->fd, &slot, sizeof(slot), 0) == sizeof(slot)) {
+        if (slot >= SOCKETS_MAX || !wake_pending(&worker.bus, slot)) continue;
+        if (load_relaxed(&worker.bus.data->slot[slot].protocol) > CAN_RAW)
+            engine_nudge(&worker.engine, slot);
+        else
             wake_nudge(&worker.bus, slot, load_relaxed(&worker.bus.data->slot[slot].gen));
+    }
 }
 
 /* Without it (the name is taken, or the namespace knows none) such programs are woken at the next tick. */
@@ -145,6 +151,28 @@ static void on_client(void *context)
     set_tick(TICK_S);
 }
 
+static int on_socket(void *context, int fd, const struct ctl_socket *request)
+{
+    (void)context;
+    return engine_adopt(&worker.engine, fd, request);
+}
+
+static void on_link_gone(void *context, uint32_t ifindex)
+{
+    (void)context;
+    engine_link_gone(&worker.engine, ifindex);
+}
+
+static int start_engine(const struct worker_config *config)
+{
+    worker.engine.bus = &worker.bus;
+    worker.engine.data_fd = config->memory_fds[1];
+    worker.engine.token_fd = worker.links.token_fd;
+    worker.links.gone = on_link_gone;
+    worker.ctl.adopt = on_socket;
+    return engine_start(&worker.engine);
+}
+
 static int start(const struct worker_config *config)
 {
     int error = loop_open();
@@ -165,6 +193,8 @@ static int start(const struct worker_config *config)
     error = watch_end();
     if (error) return error;
     start_bell();
+    error = start_engine(config);
+    if (error) return error;
     linkserver_start(&worker.links);
     worker.ctl.links = &worker.links;
     worker.ctl.on_client = on_client;
@@ -181,8 +211,11 @@ int worker_main(const struct worker_config *config)
 {
     signal(SIGPIPE, SIG_IGN);
     if (start(config) < 0) return 1;
-    while (!worker.ctl.shutdown)
+    while (!worker.ctl.shutdown) {
+        engine_turn(&worker.engine);
         if (loop_turn() < 0) return 1;
+    }
     linkserver_stop(&worker.links);
+    engine_stop(&worker.engine);
     return 0;
 }

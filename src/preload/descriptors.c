@@ -1,9 +1,9 @@
 /* preload/descriptors.c - close, dup and their relatives: the table follows what the kernel does. */
 #include "preload/fds.h"
 #include "preload/real.h"
+#include "sockets/family.h"
 #include "sockets/fdtab.h"
 #include "sockets/process.h"
-#include "sockets/raw.h"
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <stdarg.h>
@@ -22,6 +22,7 @@ EXPORT int close(int fd)
 
     if (likely(!entry)) return real.close(fd);
     entry = fdtab_set(fd, 0); /* before the close: another thread may get the number at once */
+    if (fd_kind(entry) == FD_RAW) family_closing(process_bus_attached(), fd_number(entry));
     result = real.close(fd);
     if (entry) fds_closed(entry);
     return result;
@@ -186,6 +187,7 @@ EXPORT int fclose(FILE *file)
     int result;
 
     errno = saved; /* a stream without a descriptor is no error */
+    if (fd_kind(entry) == FD_RAW) family_closing(process_bus_attached(), fd_number(entry));
     result = real.fclose(file);
     if (entry) fds_closed(entry);
     return result;

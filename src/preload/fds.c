@@ -5,10 +5,10 @@
 #include "preload/fds.h"
 #include "preload/real.h"
 #include "base/sys.h"
+#include "sockets/family.h"
 #include "sockets/fdtab.h"
 #include "sockets/nlfd.h"
 #include "sockets/process.h"
-#include "sockets/raw.h"
 #include "sockets/ready.h"
 #include <linux/netlink.h>
 
@@ -106,7 +106,7 @@ void fds_closed(uint32_t entry)
     struct nlfd *nl;
 
     if (fd_kind(entry) == FD_RAW && bus) {
-        raw_closed(bus, fd_number(entry));
+        family_closed(bus, fd_number(entry));
     } else if (fd_kind(entry) == FD_NETLINK) {
         nl = fds_netlink(entry);
         if (fdtab_find(entry) < 0) atomic_store(&netlinks[fd_number(entry) % NETLINKS], NULL);

@@ -7,7 +7,7 @@
 #include "sockets/fdtab.h"
 #include "sockets/nlfd.h"
 #include "sockets/process.h"
-#include "sockets/raw.h"
+#include "sockets/family.h"
 #include "sockets/txstamp.h"
 #include "sockets/usermem.h"
 #include <linux/can.h>
@@ -49,8 +49,9 @@ static ssize_t netlink_read(int fd, uint32_t entry, void *buf, size_t size, int 
 
 static ssize_t raw_or_error(int fd, uint32_t entry, struct raw_receive *message, int flags)
 {
-    if (flags & MSG_ERRQUEUE) return txstamp_receive(bus(), fd_number(entry), message);
-    return raw_receive(bus(), fd_number(entry), fd, message, flags);
+    if ((flags & MSG_ERRQUEUE) && family_is_raw(bus(), fd_number(entry)))
+        return txstamp_receive(bus(), fd_number(entry), message);
+    return family_receive(bus(), fd_number(entry), fd, message, flags);
 }
 
 static ssize_t our_read(int fd, uint32_t entry, void *buf, size_t size, int flags)
@@ -61,7 +62,7 @@ static ssize_t our_read(int fd, uint32_t entry, void *buf, size_t size, int flag
     cancel_point();
     if (!is_raw(entry)) return netlink_read(fd, entry, buf, size, flags, NULL, NULL);
     if (unlikely(flags & MSG_ERRQUEUE)) return raw_or_error(fd, entry, &message, flags);
-    return raw_read(bus(), fd_number(entry), fd, buf, size, flags);
+    return family_read(bus(), fd_number(entry), fd, buf, size, flags);
 }
 
 static ssize_t our_recvfrom(int fd, uint32_t entry, void *buf, size_t size, int flags, void *name,
@@ -337,12 +338,12 @@ static ssize_t our_sendto(int fd, uint32_t entry, const void *buf, size_t size, 
 
     cancel_point();
     if (!is_raw(entry)) return netlink_write(fd, entry, buf, size, flags, name, name_size);
-    return name ? raw_send(bus(), fd_number(entry), fd, &message)
-                : raw_write(bus(), fd_number(entry), fd, buf, size);
+    return name ? family_send(bus(), fd_number(entry), fd, &message, flags)
+                : family_write(bus(), fd_number(entry), fd, buf, size, flags);
 }
 
 /* Unlike sendto(), it takes an address without length for none. */
-static ssize_t send_from(int fd, uint32_t entry, const struct msghdr *msg, const struct iovec *iov)
+static ssize_t send_from(int fd, uint32_t entry, const struct msghdr *msg, const struct iovec *iov, int flags)
 {
     struct raw_send message = {
         .iov = iov,
@@ -352,15 +353,16 @@ static ssize_t send_from(int fd, uint32_t entry, const struct msghdr *msg, const
         .control = msg->msg_control,
         .control_size = msg->msg_controllen,
     };
-    return raw_send(bus(), fd_number(entry), fd, &message);
+    return family_send(bus(), fd_number(entry), fd, &message, flags);
 }
 
-static __attribute__((noinline)) ssize_t send_many(int fd, uint32_t entry, const struct msghdr *msg)
+static __attribute__((noinline)) ssize_t send_many(int fd, uint32_t entry, const struct msghdr *msg,
+                                                   int flags)
 {
     struct iovec iov[IOV_MOST];
     int error = copy_iov(iov, IOV_MOST, msg->msg_iov, msg->msg_iovlen);
 
-    return error ? error : send_from(fd, entry, msg, iov);
+    return error ? error : send_from(fd, entry, msg, iov, flags);
 }
 
 static ssize_t our_sendmsg(int fd, uint32_t entry, const struct msghdr *user, int flags)
@@ -375,9 +377,9 @@ static ssize_t our_sendmsg(int fd, uint32_t entry, const struct msghdr *user, in
     if (msg.msg_name && (int)msg.msg_namelen < 0) return -EINVAL;
     if (msg.msg_namelen > sizeof(struct sockaddr_storage)) msg.msg_namelen = sizeof(struct sockaddr_storage);
     if (msg.msg_name && !usermem_ok(msg.msg_name, msg.msg_namelen, USERMEM_READ)) return -EFAULT;
-    if (msg.msg_iovlen > IOV_FEW) return send_many(fd, entry, &msg);
+    if (msg.msg_iovlen > IOV_FEW) return send_many(fd, entry, &msg, flags);
     error = copy_iov(iov, IOV_FEW, msg.msg_iov, msg.msg_iovlen);
-    return error ? error : send_from(fd, entry, &msg, iov);
+    return error ? error : send_from(fd, entry, &msg, iov, flags);
 }
 
 static ssize_t our_writev(int fd, uint32_t entry, const struct iovec *user, int count)
@@ -395,7 +397,7 @@ EXPORT ssize_t write(int fd, const void *buf, size_t size)
     if (likely(!entry)) return real.write(fd, buf, size);
     if (likely(is_raw(entry))) {
         cancel_point();
-        return edge(raw_write(bus(), fd_number(entry), fd, buf, size));
+        return edge(family_write(bus(), fd_number(entry), fd, buf, size, 0));
     }
     return edge(netlink_write(fd, entry, buf, size, 0, NULL, 0));
 }

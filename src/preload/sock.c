@@ -2,11 +2,11 @@
 #include "preload/fds.h"
 #include "preload/real.h"
 #include "base/sys.h"
+#include "sockets/family.h"
 #include "sockets/fdtab.h"
 #include "sockets/ioctl.h"
 #include "sockets/nlfd.h"
 #include "sockets/process.h"
-#include "sockets/raw.h"
 #include "sockets/usermem.h"
 #include <linux/netlink.h>
 #include <stdarg.h>
@@ -33,7 +33,7 @@ EXPORT int socket(int domain, int type, int protocol)
     int fd;
 
     if (domain == AF_CAN_ && (bus = process_bus())) {
-        fd = raw_socket(bus, type, protocol);
+        fd = family_socket(bus, type, protocol);
         return (int)edge(fd < 0 ? fd : entered(fd));
     }
     fd = real.socket(domain, type, protocol);
@@ -48,7 +48,7 @@ EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
     int fd;
 
     if (!bus) return real.socketpair(domain, type, protocol, fds);
-    fd = raw_socket(bus, type, protocol);
+    fd = family_socket(bus, type, protocol);
     if (fd < 0) return (int)edge(fd);
     fds_adopt(fd);
     close(fd);
@@ -61,7 +61,7 @@ EXPORT int bind(int fd, const struct sockaddr *name, socklen_t size)
     int result;
 
     if (fd_kind(entry) == FD_RAW)
-        return (int)edge(raw_bind(process_bus_attached(), fd_number(entry), fd, name, size));
+        return (int)edge(family_bind(process_bus_attached(), fd_number(entry), fd, name, size));
     result = real.bind(fd, name, size);
     if (result == 0 && fd_kind(entry) == FD_NETLINK) nlfd_groups_changed(fds_netlink(entry), fd);
     return result;
@@ -69,9 +69,10 @@ EXPORT int bind(int fd, const struct sockaddr *name, socklen_t size)
 
 EXPORT int connect(int fd, const struct sockaddr *name, socklen_t size)
 {
-    if (!is_raw(fd)) return real.connect(fd, name, size);
-    if (size > sizeof(struct sockaddr_storage)) return (int)edge(-EINVAL);
-    return (int)edge(usermem_ok(name, size, USERMEM_READ) ? -EOPNOTSUPP : -EFAULT);
+    uint32_t entry = fdtab_get(fd);
+
+    if (fd_kind(entry) != FD_RAW) return real.connect(fd, name, size);
+    return (int)edge(family_connect(process_bus_attached(), fd_number(entry), fd, name, size));
 }
 
 int __connect(int fd, const struct sockaddr *name, socklen_t size);
@@ -105,7 +106,7 @@ EXPORT int getsockname(int fd, struct sockaddr *name, socklen_t *size)
     uint32_t entry = fdtab_get(fd);
 
     if (fd_kind(entry) != FD_RAW) return real.getsockname(fd, name, size);
-    return (int)edge(raw_getsockname(process_bus_attached(), fd_number(entry), name, size));
+    return (int)edge(family_getsockname(process_bus_attached(), fd_number(entry), name, size));
 }
 
 EXPORT int getsockopt(int fd, int level, int option, void *value, socklen_t *size)
@@ -114,7 +115,7 @@ EXPORT int getsockopt(int fd, int level, int option, void *value, socklen_t *siz
 
     if (fd_kind(entry) != FD_RAW) return real.getsockopt(fd, level, option, value, size);
     return (int)edge(
-        raw_getsockopt(process_bus_attached(), fd_number(entry), fd, level, option, value, size));
+        family_getsockopt(process_bus_attached(), fd_number(entry), fd, level, option, value, size));
 }
 
 EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_t size)
@@ -124,7 +125,7 @@ EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_
 
     if (fd_kind(entry) == FD_RAW)
         return (int)edge(
-            raw_setsockopt(process_bus_attached(), fd_number(entry), fd, level, option, value, size));
+            family_setsockopt(process_bus_attached(), fd_number(entry), fd, level, option, value, size));
     result = real.setsockopt(fd, level, option, value, size);
     if (result == 0 && fd_kind(entry) == FD_NETLINK && level == SOL_NETLINK)
         nlfd_groups_changed(fds_netlink(entry), fd);

@@ -10,7 +10,7 @@
 #include "base/sys.h"
 #include "sockets/fdtab.h"
 #include "sockets/process.h"
-#include "sockets/raw.h"
+#include "sockets/family.h"
 #include "sockets/usermem.h"
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -26,7 +26,7 @@ static inline const struct bus *bus(void) { return process_bus_attached(); }
 
 static ssize_t send_piece(int fd, const void *bytes, size_t size)
 {
-    return size > FRAME_MAX ? -EINVAL : raw_write(bus(), fd_number(fdtab_get(fd)), fd, bytes, size);
+    return size > FRAME_MAX ? -EINVAL : family_write(bus(), fd_number(fdtab_get(fd)), fd, bytes, size, 0);
 }
 
 /* The kind of file (S_IFMT), or 0. */
@@ -102,8 +102,8 @@ static ssize_t splice_out(int fd, int pipe, size_t size, unsigned flags)
     if (count < 0 || (count & O_ACCMODE) == O_RDONLY) return -EBADF;
     count = wait_for_room(pipe, flags & SPLICE_F_NONBLOCK);
     if (!count)
-        count = raw_read(bus(), fd_number(fdtab_get(fd)), fd, frame,
-                         size < sizeof(frame) ? size : sizeof(frame), 0);
+        count = family_read(bus(), fd_number(fdtab_get(fd)), fd, frame,
+                            size < sizeof(frame) ? size : sizeof(frame), 0);
     return count <= 0 ? count : sys_call(SYS_write, pipe, frame, count);
 }
 

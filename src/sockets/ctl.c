@@ -51,7 +51,8 @@ static bool wait_a_little(struct ctl_limit *limit)
     return limit->seconds >= 0;
 }
 
-static int connect_to(const char *dir, struct ctl_limit *limit)
+/* Connects fd, closed by nobody here. */
+static int connect_fd(const char *dir, int fd, struct ctl_limit *limit)
 {
     static const char name[] = "/ctl";
     struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -59,16 +60,22 @@ static int connect_to(const char *dir, struct ctl_limit *limit)
     if (size + sizeof name > sizeof address.sun_path) return -ENAMETOOLONG;
     memcpy(address.sun_path, dir, size);
     memcpy(address.sun_path + size, name, sizeof name);
-    int fd = (int)sys_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) return fd;
     for (;;) {
         long result = sys_call(SYS_connect, fd, &address, sizeof address);
-        if (result == 0) return fd;
+        if (result == 0) return 0;
         if (result == -EINTR || (result == -EAGAIN && wait_a_little(limit))) continue;
-        close_fd(fd);
         if (result == -EACCES) return -EPERM; /* the instance of another user */
         return result == -EAGAIN ? -ETIMEDOUT : (int)result;
     }
+}
+
+static int connect_to(const char *dir, struct ctl_limit *limit)
+{
+    int fd = (int)sys_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int error = fd < 0 ? fd : connect_fd(dir, fd, limit);
+    if (!error) return fd;
+    if (fd >= 0) close_fd(fd);
+    return error;
 }
 
 static int send_request(int fd, enum ctl_op op, const void *payload, size_t size, int send_fd,
@@ -193,4 +200,13 @@ int ctl_watch(const char *dir, int netlink_fd, uint32_t groups)
     if (result >= 0) return fd;
     close_fd(fd);
     return result;
+}
+
+int ctl_hand_over(const char *dir, int fd, const struct ctl_socket *request)
+{
+    struct ctl_limit limit = { CTL_TIMEOUT_SECONDS, 0 };
+    size_t size = 0;
+    int result = connect_fd(dir, fd, &limit);
+    if (result == 0) result = send_request(fd, CTL_SOCKET, request, sizeof *request, -1, &limit);
+    return result ? result : receive_packet(fd, NULL, 0, &size, NULL, 0, &limit);
 }

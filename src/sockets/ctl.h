@@ -25,6 +25,7 @@ enum ctl_op {
                      * daemon makes the netlink socket readable by sending NLMSG_NOOP|NLM_F_ACK with CTL_WATCH_SEQ on it */
     CTL_STATUS,   /* -> struct ctl_status */
     CTL_SHUTDOWN, /* ends the instance; answered before it does */
+    CTL_SOCKET, /* struct ctl_socket: the connection becomes that socket's (service.h) when this has been answered */
 };
 
 #define CTL_WATCH_SEQ 0xca000001u
@@ -69,6 +70,11 @@ struct ctl_status {
     uint64_t started_ns; /* CLOCK_REALTIME */
 };
 
+struct ctl_socket {
+    uint32_t slot, gen;
+    uint32_t protocol; /* CAN_BCM, CAN_ISOTP */
+};
+
 /* Asks the daemon of instance directory `dir`: sends op with `size` bytes of payload and an optional fd (-1: none), collects
  * all reply packets into reply[0..cap) and stores the number of bytes in *reply_size (if not NULL). fds[0..nfds) receive
  * passed descriptors (close-on-exec). Blocks until answered (5 s at most, then -ETIMEDOUT). Restarts on EINTR.
@@ -78,5 +84,8 @@ int ctl_call(const char *dir, enum ctl_op op, const void *payload, size_t size, 
 
 /* Like ctl_call for CTL_WATCH: returns the connection to read events from, or -errno. */
 int ctl_watch(const char *dir, int netlink_fd, uint32_t groups);
+
+/* Connects `fd`, a SOCK_SEQPACKET socket, and hands it over as request says. Returns 0 or -errno. */
+int ctl_hand_over(const char *dir, int fd, const struct ctl_socket *request);
 
 #endif

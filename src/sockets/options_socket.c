@@ -159,8 +159,7 @@ static int domain_out(const struct option_call *call, int *value)
 
 static int type_out(const struct option_call *call, int *value)
 {
-    (void)call;
-    *value = SOCK_RAW;
+    *value = load_relaxed(&call->slot->protocol) > CAN_RAW ? SOCK_DGRAM : SOCK_RAW;
     return 0;
 }
 

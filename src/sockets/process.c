@@ -20,6 +20,7 @@ enum { NONE, READY };
 
 static char instance_dir[DIR_SIZE];
 static bool dir_chosen;
+static _Atomic(void *) windows[SOCKETS_MAX];
 static struct bus instance; /* control and data are set before state is READY */
 static atomic_u64 state;
 static _Atomic int last_error = -ENOENT;
@@ -148,6 +149,18 @@ int process_need_ext(void)
     if (!error) error = attach_map_ext(&instance, fds[1]); /* two threads at once map it twice: harmless */
     close_both(fds);
     return error;
+}
+
+const void *process_window(uint32_t slot)
+{
+    void *window = load_acquire(&windows[slot]);
+    int fds[2];
+
+    if (window) return window;
+    if (!hello(fds) && !attach_map_window(fds[1], slot, &window))
+        store_release(&windows[slot], window); /* as above */
+    close_both(fds);
+    return window;
 }
 
 int process_attach_error(void) { return last_error; }

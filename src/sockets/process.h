@@ -20,6 +20,9 @@ bool process_has_instance(void);
 /* Maps the CAN XL area. Returns 0 or -errno. */
 int process_need_ext(void);
 
+/* The slot's window (layout.h), mapped when first asked for; NULL: it cannot be. */
+const void *process_window(uint32_t slot);
+
 /* Why the last attach failed: -errno; for `pocketcan doctor`. */
 int process_attach_error(void);
 

@@ -13,18 +13,7 @@
 #include <linux/can.h>
 #include <string.h>
 
-#define PROTOCOLS        8  /* CAN_NPROTO */
-#define SOCKET_TYPES     11 /* SOCK_MAX */
-#define SOCKET_TYPE_MASK 0xf
-#define ADDRESS_SIZE     8 /* what CAN_RAW needs and gives of struct sockaddr_can */
-
-static int check_type(int type, int protocol)
-{
-    if (type & ~SOCKET_TYPE_MASK & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) return -EINVAL;
-    if ((type & SOCKET_TYPE_MASK) >= SOCKET_TYPES || protocol < 0 || protocol >= PROTOCOLS) return -EINVAL;
-    if (protocol != CAN_RAW) return -EPROTONOSUPPORT;
-    return (type & SOCKET_TYPE_MASK) == SOCK_RAW ? 0 : -EPROTOTYPE;
-}
+#define ADDRESS_SIZE 8 /* what CAN_RAW needs and gives of struct sockaddr_can */
 
 /* Binds fd to the slot's name; a name left by a dead process makes way. */
 static int take_name(const struct bus *bus, uint32_t slot, uint32_t gen, int fd)
@@ -44,31 +33,36 @@ static int take_name(const struct bus *bus, uint32_t slot, uint32_t gen, int fd)
     return (int)error;
 }
 
-static int open_slot(const struct bus *bus, int flags)
+static int open_slot(const struct bus *bus, int type, uint32_t *number, uint32_t *gen)
 {
-    uint32_t gen;
-    int slot = slot_claim(bus, &gen), error;
+    int slot = slot_claim(bus, gen), error;
     long fd;
 
     if (slot < 0) return slot;
-    fd = sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | flags, 0);
-    error = fd < 0 ? (int)fd : take_name(bus, (uint32_t)slot, gen, (int)fd);
-    if (!error) error = slot_open(bus, (uint32_t)slot, gen);
+    *number = (uint32_t)slot;
+    fd = sys_call(SYS_socket, AF_UNIX, type, 0);
+    error = fd < 0 ? (int)fd : take_name(bus, *number, *gen, (int)fd);
+    if (!error) error = slot_open(bus, *number, *gen);
     if (!error) return (int)fd;
     if (fd >= 0) sys_call(SYS_close, fd);
-    slot_end(bus, (uint32_t)slot, gen);
+    slot_end(bus, *number, *gen);
     return error == -ENOENT ? -ENOBUFS : error; /* ENOENT: the instance is being removed */
 }
 
-int raw_socket(const struct bus *bus, int type, int protocol)
+int raw_open(const struct bus *bus, int type, uint32_t *slot, uint32_t *gen)
 {
-    int error = check_type(type, protocol), fd;
+    int fd;
 
-    if (error) return error;
     do
-        fd = open_slot(bus, type & (SOCK_CLOEXEC | SOCK_NONBLOCK));
+        fd = open_slot(bus, type, slot, gen);
     while (fd == -ESTALE); /* we were stopped for seconds; the next claim is fresh */
     return fd;
+}
+
+int raw_socket(const struct bus *bus, int flags)
+{
+    uint32_t slot, gen;
+    return raw_open(bus, SOCK_DGRAM | flags, &slot, &gen);
 }
 
 void raw_closed(const struct bus *bus, uint32_t slot)

@@ -10,8 +10,8 @@
 #include <sys/uio.h>
 #include "bus/bus.h"
 
-/* socket(PF_CAN, type, protocol): a descriptor, or -EINVAL, -EPROTONOSUPPORT, -EPROTOTYPE, -EMFILE, -ENFILE ... */
-int raw_socket(const struct bus *bus, int type, int protocol);
+/* socket(PF_CAN, SOCK_RAW | flags, CAN_RAW): a descriptor, or -EMFILE, -ENFILE ... */
+int raw_socket(const struct bus *bus, int flags);
 
 /* The last reference of this process to a socket may be gone: ends the slot if nobody else holds it. */
 void raw_closed(const struct bus *bus, uint32_t slot);
@@ -70,6 +70,25 @@ void raw_set_async(const struct bus *bus, uint32_t slot, int fd, bool on);
 #define ENOIOCTLCMD 515
 #endif
 int raw_ioctl(const struct bus *bus, uint32_t slot, unsigned long request, void *user_argument);
+
+/* ---- what sockets of the daemon's protocols have in common with these (service.c) ---- */
+
+/* An AF_UNIX socket of this type (SOCK_CLOEXEC ... included) with a slot and its name, or -errno. */
+int raw_open(const struct bus *bus, int type, uint32_t *slot, uint32_t *gen);
+
+/* Nothing is there to read. Waits until something may be: 0, or why not: -EAGAIN, -EINTR. `round` counts the calls for one receive from 0;
+ * *since_ns is theirs. */
+int raw_wait(const struct bus *bus, uint32_t slot, int fd, int flags, unsigned round, uint64_t *since_ns);
+/* Something was taken. */
+void raw_taken(const struct bus *bus, uint32_t slot, int fd);
+/* What SIOCGSTAMP will tell of a frame of this time. After its data was copied: who could not have it does not learn its time. */
+void raw_remember_time(struct bus_slot *slot, uint64_t time_ns);
+
+/* Linux copies all control messages before the socket sees any of the call: 0, -ENOBUFS, -EFAULT. */
+int raw_check_control(const struct raw_send *message);
+
+/* O_NONBLOCK, or MSG_DONTWAIT in flags. */
+bool raw_is_nonblocking(int fd, int flags);
 
 /* Takes the pending error: 0 or -errno. For send and receive. */
 static inline int raw_take_error(struct bus_slot *slot)

@@ -5,6 +5,7 @@
 #include "bus/ring.h"
 #include "bus/wake.h"
 #include "sockets/fdtab.h"
+#include "sockets/service.h"
 #include "sockets/txstamp.h"
 #include <poll.h>
 
@@ -103,9 +104,10 @@ bool ready_has_exceptions(const struct bus *bus, uint32_t slot)
 
 short ready_mask(const struct bus *bus, uint32_t slot)
 {
-    short mask = POLLOUT | POLLWRNORM | POLLWRBAND;
+    bool sending = load_acquire(&bus->data->slot[slot].busy) & SERVICE_BUSY_WORKER;
+    short mask = sending ? 0 : POLLOUT | POLLWRNORM | POLLWRBAND;
 
-    if (!ring_empty(bus, slot)) mask |= POLLIN | POLLRDNORM;
+    if (wake_has_data(bus, slot)) mask |= POLLIN | POLLRDNORM;
     if (unlikely(load_acquire(&bus->data->slot[slot].error) || !errqueue_empty(bus, slot)))
         mask |= ready_has_exceptions(bus, slot) ? POLLERR | POLLPRI : POLLERR;
     return mask;

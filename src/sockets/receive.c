@@ -45,7 +45,7 @@ static void put_control(const struct bus_slot *slot, const struct ring_item *ite
 
 /* ---- one frame ---- */
 
-static bool is_nonblocking(int fd, int flags)
+bool raw_is_nonblocking(int fd, int flags)
 {
     return (flags & MSG_DONTWAIT) || (sys_call(SYS_fcntl, fd, F_GETFL, 0) & O_NONBLOCK);
 }
@@ -66,7 +66,7 @@ static int wait_for_frame(const struct bus *bus, uint32_t number, int fd, int fl
 {
     bool armed = (load_seq(&bus->data->ring[number].armed) & 3) == WAKE_ARMED;
 
-    if (is_nonblocking(fd, flags)) {
+    if (raw_is_nonblocking(fd, flags)) {
         if (armed && !wake_readable(bus, number) && round == 0) return -EAGAIN;
         if (unlikely(!errqueue_empty(bus, number)) && !wake_readable(bus, number))
             return -EAGAIN; /* the token is the error queue's, and stays */
@@ -98,7 +98,7 @@ static bool signals_are_right(const struct bus *bus, uint32_t number)
 
 /* After taking something: the token stays, unless somebody waits for the next one. The kernel wakes one sleeper for a token, so
  * whoever takes a frame while others sleep sees to them; also while one is being sent, because that may be what woke it. */
-static void after_taking(const struct bus *bus, uint32_t number, int fd)
+void raw_taken(const struct bus *bus, uint32_t number, int fd)
 {
     struct bus_slot *slot = &bus->data->slot[number];
     bool async = load_relaxed(&slot->async), waiters = load_seq(&slot->waiters);
@@ -120,26 +120,24 @@ static bool timed_out(int fd, uint64_t since_ns)
     return limit_ns && clock_mono_ns() - since_ns >= limit_ns;
 }
 
-/* Waits until there is a frame or an error: 0, else why not. *since_ns: when the first sleep began. */
-static int wait_round(const struct bus *bus, uint32_t number, int fd, int flags, unsigned round,
-                      uint64_t *since_ns)
+int raw_wait(const struct bus *bus, uint32_t number, int fd, int flags, unsigned round, uint64_t *since_ns)
 {
     if (round == YIELDS) *since_ns = clock_mono_ns();
-    if (round > YIELDS && !is_nonblocking(fd, flags) && timed_out(fd, *since_ns)) return -EAGAIN;
+    if (round > YIELDS && !raw_is_nonblocking(fd, flags) && timed_out(fd, *since_ns)) return -EAGAIN;
     return wait_for_frame(bus, number, fd, flags, round);
 }
 
-/* What SIOCGSTAMP will tell of this frame: nothing when its time comes as a control message. */
-static void keep_stamp(struct bus_slot *slot, const struct ring_item *item)
+/* Nothing when its time comes as a control message. */
+static void keep_stamp(struct bus_slot *slot, uint64_t frame_ns)
 {
     uint32_t stamping = load_relaxed(&slot->option[OPT_TIMESTAMPING]);
-    uint64_t time_ns = item->time_ns ? item->time_ns : STAMP_OF_READING;
+    uint64_t time_ns = frame_ns ? frame_ns : STAMP_OF_READING;
     bool reports = (stamping & (SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RAW_HARDWARE)) ||
                    load_relaxed(&slot->option[OPT_RXQ_OVFL]) || load_relaxed(&slot->option[OPT_RCVMARK]);
 
     if (load_relaxed(&slot->option[OPT_TIMESTAMP])) return;
-    if (reports && ((stamping & SOF_TIMESTAMPING_RX_SOFTWARE) ||
-                    (item->time_ns && (stamping & SOF_TIMESTAMPING_SOFTWARE))))
+    if (reports &&
+        ((stamping & SOF_TIMESTAMPING_RX_SOFTWARE) || (frame_ns && (stamping & SOF_TIMESTAMPING_SOFTWARE))))
         return;
     if (reports || load_relaxed(&slot->stamp_on))
         store_relaxed(&slot->stamp_ns, time_ns);
@@ -148,10 +146,10 @@ static void keep_stamp(struct bus_slot *slot, const struct ring_item *item)
 }
 
 /* After its data was copied: who could not have it does not learn its time. */
-static void remember_time(struct bus_slot *slot, const struct ring_item *item)
+void raw_remember_time(struct bus_slot *slot, uint64_t time_ns)
 {
     if (unlikely(load_relaxed(&slot->rx_flags) & RX_TIME))
-        keep_stamp(slot, item);
+        keep_stamp(slot, time_ns);
     else if (unlikely(!load_relaxed(&slot->stamp_ns)))
         store_relaxed(&slot->stamp_ns, STAMP_OF_READING);
 }
@@ -168,10 +166,10 @@ static int take_frame(const struct bus *bus, uint32_t number, int fd, int flags,
         error = raw_take_error(slot);
         if (unlikely(error)) break;
         if (likely(flags & MSG_PEEK ? ring_peek(bus, number, item) : ring_pop(bus, number, item))) break;
-        error = wait_round(bus, number, fd, flags, round, &since_ns);
+        error = raw_wait(bus, number, fd, flags, round, &since_ns);
         if (error) return error;
     }
-    if (!(flags & MSG_PEEK)) after_taking(bus, number, fd);
+    if (!(flags & MSG_PEEK)) raw_taken(bus, number, fd);
     if (error) return error;
     if (!(flags & MSG_PEEK)) store_relaxed(&slot->rx_frames, load_relaxed(&slot->rx_frames) + 1);
     return 0;
@@ -205,7 +203,7 @@ ssize_t raw_receive(const struct bus *bus, uint32_t number, int fd, struct raw_r
     message->flags = flags_of(slot, number, &item);
     size = message_put_data(message, item.frame, item.size);
     if (size < 0) return size;
-    remember_time(slot, &item);
+    raw_remember_time(slot, item.time_ns);
     put_control(slot, &item, message);
     if (message->name) {
         address.can_ifindex = (int)item.ifindex;
@@ -228,6 +226,6 @@ ssize_t raw_read(const struct bus *bus, uint32_t number, int fd, void *user_buff
     else
         error = usermem_write(user_buffer, item.frame, size);
     if (unlikely(error)) return error;
-    remember_time(&bus->data->slot[number], &item);
+    raw_remember_time(&bus->data->slot[number], item.time_ns);
     return (ssize_t)size;
 }

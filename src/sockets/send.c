@@ -104,8 +104,7 @@ static int check_cmsg(const struct bus_slot *slot, const struct cmsghdr *head, c
     }
 }
 
-/* Linux copies all control messages before the socket sees any of the call. */
-static int control_is_there(const struct raw_send *message)
+int raw_check_control(const struct raw_send *message)
 {
     if (message->control_size > CONTROL_MAX) return -ENOBUFS;
     return usermem_ok(message->control, message->control_size, USERMEM_READ) ? 0 : -EFAULT;
@@ -229,7 +228,7 @@ ssize_t raw_send(const struct bus *bus, uint32_t number, int fd, const struct ra
     size_t size = 0;
     int error = message->name ? copy_address(message, &address) : 0;
 
-    if (!error && message->control_size) error = control_is_there(message);
+    if (!error && message->control_size) error = raw_check_control(message);
     if (!error) error = total_size(message, &size);
     if (!error && message->name) error = check_address(message, &address, &ifindex);
     if (!error) error = find_target(bus, slot, fd, ifindex, &target);

@@ -58,11 +58,13 @@ static void ctl_parse_knows_the_operations(void **state)
 {
     (void)state;
     assert_int_equal(parse(0, 0), -EOPNOTSUPP);
-    assert_int_equal(parse(CTL_SHUTDOWN + 1, 0), -EOPNOTSUPP);
+    assert_int_equal(parse(CTL_SOCKET + 1, 0), -EOPNOTSUPP);
     assert_int_equal(parse(UINT16_MAX, 0), -EOPNOTSUPP);
     assert_int_equal(parse(CTL_HELLO, 0), 0);
     assert_int_equal(parse(CTL_STATUS, 0), 0);
     assert_int_equal(parse(CTL_SHUTDOWN, 0), 0);
+    assert_int_equal(parse(CTL_SOCKET, sizeof(struct ctl_socket)), 0);
+    assert_int_equal(parse(CTL_SOCKET, sizeof(struct ctl_socket) - 1), -EINVAL);
 }
 
 static void ctl_parse_wants_the_right_size(void **state)

@@ -1,0 +1,409 @@
+/* daemon/engine.c - the host of the protocol machines: their sockets, their frames, their time.
+ *
+ * A socket is the other end of a program's descriptor (sockets/service.h). It lives until that end is closed; its slot is in shared memory, and nothing
+ * of what programs write there is believed. Frames come through the inbox, also those that the machines send themselves:
+ * so every machine sees the frames of a bus in the order in which raw sockets see them, and a machine never runs inside another.
+ *
+ * Time: one timerfd, absolute, set to the first timer of all. The process's timer slack is 1 ns. */
+#include "daemon/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "bus/attach.h"
+#include "bus/links.h"
+#include "bus/slot.h"
+#include "bus/wake.h"
+
+#define EXPIRE_MAX 4096 /* timers in one go, before other events have their turn */
+
+uint8_t engine_payload[SERVICE_PAYLOAD_MAX];
+
+static uint64_t origin_of(uint32_t slot, uint32_t gen) { return (uint64_t)gen << 32 | (slot + 1); }
+
+/* ---- what machines ask of their host ---- */
+
+static struct engine *engine_of(struct can_host *host) { return (struct engine *)(void *)host; }
+_Static_assert(offsetof(struct engine, host) == 0, "a host is found by its first member");
+
+static int host_send(struct can_host *host, uint64_t origin, uint32_t ifindex, const void *frame,
+                     uint32_t size)
+{
+    struct engine *engine = engine_of(host);
+    struct bus_frame out = { .frame = frame,
+                             .size = size,
+                             .origin = (uint32_t)origin - 1,
+                             .origin_gen = (uint32_t)(origin >> 32),
+                             .owner = RING_OWNER_DAEMON,
+                             .token_fd = engine->token_fd,
+                             .loopback = true };
+
+    inbox_make_room(&engine->inbox);
+    return bus_transmit(engine->bus, ifindex, &out);
+}
+
+static int host_subscribe(struct can_host *host, struct subscription *subscription)
+{
+    struct engine *engine = engine_of(host);
+    uint32_t ifindex = subscription->ifindex;
+    int error;
+
+    subscription->place = ifindex ? links_find(engine->bus->control, ifindex) : IMAP_ANY;
+    if (ifindex && subscription->place >= LINKS_MAX) return -ENODEV;
+    error = inbox_want(&engine->inbox, subscription->place, subscription->id);
+    if (!error) subscriptions_add(&engine->subscriptions, subscription);
+    return error;
+}
+
+static void host_unsubscribe(struct can_host *host, struct subscription *subscription)
+{
+    struct engine *engine = engine_of(host);
+
+    if (!subscription->link) return;
+    subscriptions_remove(&engine->subscriptions, subscription);
+    inbox_unwant(&engine->inbox, subscription->place, subscription->id);
+}
+
+static void *host_allocate(struct can_host *host, size_t size)
+{
+    (void)host;
+    return malloc(size);
+}
+
+static void host_release(struct can_host *host, void *memory)
+{
+    (void)host;
+    free(memory);
+}
+
+/* ---- frames and time ---- */
+
+static bool on_frame(struct inbox *inbox, const struct ring_item *item)
+{
+    struct engine *engine = timer_owner(inbox, struct engine, inbox);
+    struct can_event event = { .frame = item->frame,
+                               .kind = frame_classify(item->frame, item->size),
+                               .ifindex = item->ifindex,
+                               .origin = item->origin == SOCKET_NONE
+                                             ? 0
+                                             : origin_of(item->origin, item->origin_gen),
+                               .stamp_ns = item->time_ns,
+                               .now = clock_mono_ns() };
+
+    engine->now = event.now;
+    if (event.kind == FRAME_CC || event.kind == FRAME_FD) subscriptions_serve(&engine->subscriptions, &event);
+    return true;
+}
+
+static void on_clock(struct loop_source *source, uint32_t events)
+{
+    uint64_t count;
+
+    (void)events;
+    if (read(source->fd, &count, sizeof(count)) < 0) return; /* engine_turn does the work */
+}
+
+/* Sets the clock to the first timer. */
+static void set_clock(struct engine *engine)
+{
+    uint64_t at = timers_next(&engine->timers);
+    struct itimerspec spec = { 0 };
+
+    if (at == engine->clock_at) return;
+    engine->clock_at = at;
+    if (at != TIMERS_NEVER) {
+        spec.it_value.tv_sec = (time_t)(at / 1000000000u);
+        spec.it_value.tv_nsec = (long)(at % 1000000000u) | (at == 0); /* none at all would stop it */
+    }
+    timerfd_settime(engine->clock.fd, TFD_TIMER_ABSTIME, &spec, NULL);
+}
+
+void engine_turn(struct engine *engine)
+{
+    if (timers_next(&engine->timers) != TIMERS_NEVER) {
+        engine->now = clock_mono_ns();
+        for (unsigned i = 0; i < EXPIRE_MAX && timers_expire(&engine->timers, engine->now); i++)
+            ;
+    }
+    set_clock(engine);
+}
+
+/* ---- what protocols do to their sockets ---- */
+
+struct bus_slot *engine_slot(const struct engine_socket *socket)
+{
+    const struct bus *bus = socket->engine->bus;
+
+    if (load_acquire(&bus->data->life[socket->slot]) != (socket->gen << 2 | SLOT_OPEN)) return NULL;
+    return &bus->data->slot[socket->slot];
+}
+
+void engine_error(struct engine_socket *socket, int error)
+{
+    struct bus_slot *slot = engine_slot(socket);
+
+    if (!slot || socket->source.fd < 0) return;
+    store_seq(&slot->error, (uint32_t)error);
+    wake_notify_connected(socket->engine->bus, socket->slot, socket->source.fd);
+}
+
+int engine_bind(struct engine_socket *socket, uint32_t ifindex, bool tell_down)
+{
+    const struct bus *bus = socket->engine->bus;
+    uint32_t index = ifindex ? links_find(bus->control, ifindex) : IMAP_ANY;
+
+    if (!engine_slot(socket) || (ifindex && index >= LINKS_MAX)) return -ENODEV;
+    slot_bind(bus, socket->slot, index, ifindex);
+    if (tell_down && ifindex && !(load_acquire(&bus->control->links[index].state) & LINK_UP))
+        engine_error(socket, ENETDOWN);
+    return 0;
+}
+
+bool engine_put(struct engine_socket *socket, const struct mqueue_message *message, const struct iovec *parts,
+                unsigned count)
+{
+    struct bus_slot *slot = engine_slot(socket);
+    const struct bus *bus = socket->engine->bus;
+
+    if (!slot || socket->source.fd < 0) return false;
+    if (mqueue_put(bus, socket->slot, socket->engine->window[socket->slot], &socket->writer, message, parts,
+                   count, frame_charge(message->size), load_relaxed(&slot->option[OPT_RCVBUF])) != 0) {
+        add_relaxed(&bus->data->ring[socket->slot].drops, 1);
+        return false;
+    }
+    wake_notify_connected(bus, socket->slot, socket->source.fd);
+    return true;
+}
+
+void engine_answer(int reply, int result)
+{
+    struct service_answer answer = { result };
+
+    send(reply, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void engine_nudge(struct engine *engine, uint32_t slot)
+{
+    for (struct engine_socket *socket = engine->sockets; socket; socket = socket->next)
+        if (socket->slot == slot && socket->source.fd >= 0)
+            send(socket->source.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* ---- life of a socket ---- */
+
+static void hang_up(struct engine_socket *socket)
+{
+    if (socket->source.fd < 0) return;
+    loop_remove(&socket->source);
+    close(socket->source.fd);
+    socket->source.fd = -1;
+}
+
+static void end(struct engine_socket *socket)
+{
+    struct engine *engine = socket->engine;
+
+    timers_cancel(&engine->timers, &socket->last);
+    socket->protocol->end(socket);
+    hang_up(socket);
+    slot_end(engine->bus, socket->slot, socket->gen);
+    *socket->link = socket->next;
+    if (socket->next) socket->next->link = socket->link;
+    free(socket);
+    if (!engine->sockets) inbox_close(&engine->inbox);
+}
+
+static void on_last(struct timer *timer, uint64_t now)
+{
+    (void)now;
+    end(timer_owner(timer, struct engine_socket, last));
+}
+
+void engine_forget(struct engine_socket *socket)
+{
+    socket->last.expire = on_last;
+    timers_set(&socket->engine->timers, &socket->last, socket->engine->now);
+}
+
+static void on_hang_up(struct engine_socket *socket)
+{
+    bool finishing = socket->protocol->hung_up(socket);
+
+    hang_up(socket);
+    if (!finishing) end(socket);
+}
+
+/* Takes the descriptor out of a request; *reply stays -1 when there is none. */
+static void take_reply(struct msghdr *msg, int *reply)
+{
+    for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+        if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS) continue;
+        for (size_t at = 0; at + sizeof(int) <= cmsg->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(cmsg) + at, sizeof(fd));
+            if (*reply < 0)
+                *reply = fd;
+            else
+                close(fd);
+        }
+    }
+}
+
+/* A request; it stays unread when it is the kind with ballast. Returns its bytes, 0 at the end, or -errno. */
+static ssize_t receive(struct engine_socket *socket, struct service_request *request, int *reply)
+{
+    static char ballast[SERVICE_BALLAST];
+    struct iovec iov[2] = { { request, sizeof(*request) }, { ballast, sizeof(ballast) } };
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(4 * sizeof(int))];
+    } control;
+    struct msghdr msg = {
+        .msg_iov = iov, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof(control)
+    };
+    ssize_t size =
+        recvmsg(socket->source.fd, &msg,
+                MSG_DONTWAIT | MSG_CMSG_CLOEXEC | (socket->protocol->leaves_requests ? MSG_PEEK : 0));
+
+    if (size < 0) return -errno;
+    take_reply(&msg, reply);
+    return size;
+}
+
+/* The payload lies on the pair already. */
+static int receive_payload(int reply, uint32_t size)
+{
+    if (size == 0) return 0;
+    if (size > sizeof(engine_payload)) return -EMSGSIZE;
+    return recv(reply, engine_payload, size, MSG_DONTWAIT) == (ssize_t)size ? 0 : -EBADMSG;
+}
+
+void engine_take_request(struct engine_socket *socket)
+{
+    char head;
+
+    recv(socket->source.fd, &head, sizeof(head), MSG_DONTWAIT); /* the rest goes with it */
+}
+
+static void on_request(struct loop_source *source, uint32_t events)
+{
+    struct engine_socket *socket = loop_owner(source, struct engine_socket, source);
+    struct service_request request;
+    int reply = -1, result;
+    ssize_t size;
+
+    socket->engine->now = clock_mono_ns();
+    size = events & EPOLLIN ? receive(socket, &request, &reply) : -EAGAIN;
+    if (size == 0 || (size < 0 && (events & (EPOLLHUP | EPOLLERR)))) {
+        on_hang_up(socket);
+    } else if (size >= (ssize_t)sizeof(request) && reply >= 0) {
+        result = receive_payload(reply, request.size);
+        if (!result)
+            result = socket->protocol->request(socket, &request, &reply);
+        else if (socket->protocol->leaves_requests)
+            engine_take_request(socket);
+        if (reply >= 0) engine_answer(reply, result);
+    }
+    if (reply >= 0) close(reply);
+}
+
+/* ---- opening ---- */
+
+static const struct engine_protocol *find_protocol(uint32_t number)
+{
+    return number == CAN_BCM ? &engine_bcm : number == CAN_ISOTP ? &engine_isotp : NULL;
+}
+
+/* Maps the slot's window, once for all sockets that ever have this slot. */
+static int need_window(struct engine *engine, uint32_t slot)
+{
+    return engine->window[slot] ? 0 : attach_map_window(engine->data_fd, slot, &engine->window[slot]);
+}
+
+int engine_adopt(struct engine *engine, int fd, const struct ctl_socket *request)
+{
+    const struct engine_protocol *protocol = find_protocol(request->protocol);
+    struct engine_socket *socket;
+    int error;
+
+    if (!protocol || request->slot >= SOCKETS_MAX) return -EINVAL;
+    error = need_window(engine, request->slot);
+    if (!error && !engine->sockets) error = inbox_open(&engine->inbox);
+    if (error) return error;
+    socket = calloc(1, sizeof(*socket));
+    error = socket ? 0 : -ENOMEM;
+    if (!error) {
+        *socket = (struct engine_socket){ .source = { fd, on_request },
+                                          .engine = engine,
+                                          .protocol = protocol,
+                                          .slot = request->slot,
+                                          .gen = request->gen };
+        if (!engine_slot(socket)) error = -EINVAL;
+        if (!error) error = loop_add(&socket->source, EPOLLIN);
+    }
+    if (error) {
+        free(socket);
+        if (!engine->sockets) inbox_close(&engine->inbox);
+        return error;
+    }
+    mqueue_reset(engine->bus, socket->slot, &socket->writer);
+    protocol->start(socket);
+    socket->next = engine->sockets;
+    socket->link = &engine->sockets;
+    if (socket->next) socket->next->link = &socket->next;
+    engine->sockets = socket;
+    return 0;
+}
+
+void engine_link_gone(struct engine *engine, uint32_t ifindex)
+{
+    engine->now = clock_mono_ns();
+    for (struct engine_socket *socket = engine->sockets, *next; socket; socket = next) {
+        next = socket->next;
+        socket->protocol->link_gone(socket, ifindex);
+    }
+}
+
+/* Their connections went with the worker that served them. */
+static void orphan_sockets(const struct bus *bus)
+{
+    uint32_t high = load_acquire(&bus->data->slots_high);
+
+    for (uint32_t slot = 0; slot < high && slot < SOCKETS_MAX; slot++)
+        if (load_relaxed(&bus->data->slot[slot].protocol) > CAN_RAW) {
+            store_relaxed(&bus->data->slot[slot].busy, 0);
+            wake_hung_up(bus, slot);
+        }
+}
+
+int engine_start(struct engine *engine)
+{
+    engine->host = (struct can_host){ .timers = &engine->timers,
+                                      .send = host_send,
+                                      .subscribe = host_subscribe,
+                                      .unsubscribe = host_unsubscribe,
+                                      .allocate = host_allocate,
+                                      .release = host_release };
+    engine->inbox.bus = engine->bus;
+    engine->inbox.frame = on_frame;
+    engine->inbox.source.fd = -1;
+    engine->clock_at = TIMERS_NEVER;
+    engine->clock =
+        (struct loop_source){ timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), on_clock };
+    if (engine->clock.fd < 0) return -errno;
+    prctl(PR_SET_TIMERSLACK, 1);
+    orphan_sockets(engine->bus);
+    return loop_add(&engine->clock, EPOLLIN);
+}
+
+void engine_stop(struct engine *engine)
+{
+    while (engine->sockets)
+        end(engine->sockets);
+}
