@@ -113,3 +113,14 @@ void fds_closed(uint32_t entry)
         if (nl) nlfd_close(nl);
     }
 }
+
+static void finish(int fd, uint32_t entry, void *context)
+{
+    if (fd_kind(entry) == FD_RAW && family_is_sending(context, fd_number(entry))) close(fd);
+}
+
+void fds_finish(void)
+{
+    const struct bus *bus = process_bus_attached();
+    if (bus && !fdtab_is_borrowed()) fdtab_each(0, FDTAB_MAX - 1, finish, (void *)(uintptr_t)bus);
+}

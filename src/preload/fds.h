@@ -26,4 +26,7 @@ void fds_copied(int to, uint32_t entry);
 /* The last act of a close: `entry` is what fdtab_set(fd, 0) returned before it. */
 void fds_closed(uint32_t entry);
 
+/* The process exits: as the kernel would, waits for what its sockets still send. */
+void fds_finish(void);
+
 #endif

@@ -110,6 +110,8 @@ __attribute__((constructor)) static void start(void)
     adopt_inherited();
 }
 
+__attribute__((destructor)) static void end(void) { fds_finish(); }
+
 EXPORT pid_t fork(void)
 {
     pid_t pid = real.fork();

@@ -201,6 +201,11 @@ ssize_t family_read_other(const struct bus *bus, uint32_t slot, int fd, void *us
 
 /* ---- close ---- */
 
+bool family_is_sending(const struct bus *bus, uint32_t slot)
+{
+    return !family_is_raw(bus, slot) && (load_acquire(&bus->data->slot[slot].busy) & SERVICE_BUSY_WORKER);
+}
+
 void family_closing(const struct bus *bus, uint32_t slot)
 {
     atomic_u32 *busy = &bus->data->slot[slot].busy;

@@ -22,6 +22,9 @@ int family_getsockopt(const struct bus *bus, uint32_t slot, int fd, int level, i
 void family_closing(const struct bus *bus, uint32_t slot);
 void family_closed(const struct bus *bus, uint32_t slot);
 
+/* True while a PDU of this socket is being sent. */
+bool family_is_sending(const struct bus *bus, uint32_t slot);
+
 /* ---- data: the way of CAN_RAW is short ---- */
 
 ssize_t family_send_other(const struct bus *bus, uint32_t slot, int fd, const struct raw_send *message,

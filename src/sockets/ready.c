@@ -4,8 +4,8 @@
 #include "bus/errqueue.h"
 #include "bus/ring.h"
 #include "bus/wake.h"
+#include "sockets/family.h"
 #include "sockets/fdtab.h"
-#include "sockets/service.h"
 #include "sockets/txstamp.h"
 #include <poll.h>
 
@@ -104,8 +104,7 @@ bool ready_has_exceptions(const struct bus *bus, uint32_t slot)
 
 short ready_mask(const struct bus *bus, uint32_t slot)
 {
-    bool sending = load_acquire(&bus->data->slot[slot].busy) & SERVICE_BUSY_WORKER;
-    short mask = sending ? 0 : POLLOUT | POLLWRNORM | POLLWRBAND;
+    short mask = family_is_sending(bus, slot) ? 0 : POLLOUT | POLLWRNORM | POLLWRBAND;
 
     if (wake_has_data(bus, slot)) mask |= POLLIN | POLLRDNORM;
     if (unlikely(load_acquire(&bus->data->slot[slot].error) || !errqueue_empty(bus, slot)))
