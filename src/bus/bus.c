@@ -20,9 +20,12 @@
 #define FILTER_READ_TRIES 4
 #define WAKES_FROM_OWN    4
 #define WAKES_AT_ONCE     32
-#define INBOX_WAITS       100    /* looks at the worker's full inbox, ... */
-#define INBOX_WAIT_NS     100000 /* ... so far apart */
-#define DEAD_PROBE_EVERY  1024   /* drops between two looks whether the receiver of a full ring still lives */
+/* A receiver with any other flag is not the usual one. */
+#define RX_ANY_WAY (RX_OWN | RX_FD | RX_XL | RX_JOIN)
+
+#define INBOX_WAITS      100    /* looks at the worker's full inbox, ... */
+#define INBOX_WAIT_NS    100000 /* ... so far apart */
+#define DEAD_PROBE_EVERY 1024   /* drops between two looks whether the receiver of a full ring still lives */
 
 /* Receivers that wait for a token. They get it when the frame is in every ring, so that no answer overtakes it: a reader that
  * is woken may run before the sender goes on. */
@@ -44,7 +47,7 @@ static void wake_each(struct wakes *wakes, int token_fd)
 
 /* Tokens that are not taken count against the socket they came from: many of them would make the program's own socket look
  * unwritable to select and epoll, so a crowd is woken from another one. */
-static void wake_all(struct wakes *wakes)
+static OFF_PATH void wake_all(struct wakes *wakes)
 {
     int fd = wakes->count > WAKES_FROM_OWN ? wake_socket() : -1;
 
@@ -53,35 +56,39 @@ static void wake_all(struct wakes *wakes)
     wakes->count = 0;
 }
 
-static void wake_later(struct wakes *wakes, uint32_t number, uint32_t flags)
+static void wake_later(struct wakes *wakes, uint32_t number)
 {
-    if (likely(!wake_is_wanted(wakes->bus, number) && !(flags & RX_ASYNC))) return;
     if (wakes->count == WAKES_AT_ONCE) wake_all(wakes);
     wakes->slot[wakes->count++] = number;
 }
 
-/* A delivery under way. */
+/* A delivery under way: the constants of the loops. */
 struct delivery {
     const struct bus *bus;
     const struct bus_frame *frame;
     struct wakes *wakes;
-    struct ring_meta meta;
+    struct ring_parcel parcel;
+    uint32_t origin;
+    uint32_t ifindex, record_flags;
     uint32_t id;
-    uint32_t needs; /* rx_flags that a receiver must have */
-    unsigned row_count;
+    uint32_t needs;      /* rx_flags that a receiver must have */
+    uint32_t usual_mask; /* these bits of the usual receiver's rx_flags ... */
+    uint32_t
+        usual; /* ... are so: it takes the frame whatever it is, and asks for no time that is not known yet */
     uint32_t rows[IMAP_ROWS_PER_FRAME];
 };
 
 /* How many of the slot's entries let the frame through, and how many entries it has. The list may be replaced meanwhile:
  * then it is read again. */
-static uint32_t count_matches(const struct bus_slot *slot, uint32_t id, uint32_t *count_out)
+static uint32_t count_matches(const struct bus *bus, uint32_t number, uint32_t id, uint32_t *count_out)
 {
+    const struct bus_slot *slot = &bus->data->slot[number];
     uint32_t matches = 0, count = 0, current;
 
     for (unsigned tries = 0; tries < FILTER_READ_TRIES; tries++) {
         matches = 0;
         current = load_acquire(&slot->filters_cur);
-        const struct slot_filters *list = &slot->filters[current & 1];
+        const struct slot_filters *list = &bus->data->filters[number][current & 1];
         count = load_relaxed(&list->count);
         if (count > FILTERS_MAX) count = FILTERS_MAX;
         for (uint32_t i = 0; i < count; i++) {
@@ -95,13 +102,13 @@ static uint32_t count_matches(const struct bus_slot *slot, uint32_t id, uint32_t
     return matches;
 }
 
-static uint32_t copies_for(const struct bus_slot *slot, uint32_t flags, uint32_t id)
+static uint32_t copies_for(const struct bus *bus, uint32_t number, uint32_t flags, uint32_t id)
 {
     uint32_t count, matches;
 
     if (likely((flags & RX_ALL) && !(id & CAN_ERR_FLAG))) return 1;
-    matches = count_matches(slot, id, &count);
-    if ((id & CAN_ERR_FLAG) && (id & load_relaxed(&slot->err_mask))) matches++;
+    matches = count_matches(bus, number, id, &count);
+    if ((id & CAN_ERR_FLAG) && (id & load_relaxed(&bus->data->slot[number].err_mask))) matches++;
     return filter_copies(matches, count, flags & RX_JOIN);
 }
 
@@ -126,7 +133,7 @@ static void look_after(const struct bus *bus, uint32_t number)
 {
     uint32_t gen = load_relaxed(&bus->data->slot[number].gen);
 
-    if (load_relaxed(&bus->data->ring[number].drops) % DEAD_PROBE_EVERY == 1 &&
+    if (load_relaxed(&bus->data->slot[number].drops) % DEAD_PROBE_EVERY == 1 &&
         wake_probe(bus, number, gen) == WAKE_DEAD)
         slot_end(bus, number, gen);
 }
@@ -136,95 +143,124 @@ static void look_after(const struct bus *bus, uint32_t number)
 static bool wait_for_worker(const struct bus *bus, uint32_t number, const struct bus_frame *frame)
 {
     struct bus_slot *slot = &bus->data->slot[number];
-    uint32_t tail = (uint32_t)load_relaxed(&bus->data->ring[number].tail);
+    uint32_t tail = (uint32_t)load_relaxed(&bus->data->slot[number].tail);
     struct timespec moment = { 0, INBOX_WAIT_NS };
 
     if (frame->owner == RING_OWNER_DAEMON || load_relaxed(&slot->busy) == (tail | 1)) return false;
     for (unsigned i = 0; i < INBOX_WAITS; i++) {
         wake_notify(bus, number, frame->token_fd, NULL);
         sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &moment, NULL);
-        if ((uint32_t)load_relaxed(&bus->data->ring[number].tail) != tail) return true;
+        if ((uint32_t)load_relaxed(&bus->data->slot[number].tail) != tail) return true;
     }
     store_relaxed(&slot->busy, tail | 1);
     return false;
 }
 
-static bool push(struct delivery *d, uint32_t number, uint32_t flags, const struct bus_frame *frame)
+static bool push(const struct delivery *d, uint32_t number, uint32_t flags, const struct bus_frame *frame,
+                 const struct ring_meta *meta)
 {
     do
-        if (likely(ring_push(d->bus, number, frame, &d->meta) == 0)) return true;
+        if (likely(ring_push(d->bus, number, frame, meta) == 0)) return true;
     while (unlikely(flags & RX_INBOX) && wait_for_worker(d->bus, number, frame));
     return false;
 }
 
-static void deliver_one(struct delivery *d, uint32_t number, uint32_t ifindex)
+/* Every case, one of which is the usual one with a ring that needs more than a look. Returns the frame's time, which may have been
+ * taken now. The delivery is a copy, so that the original can live in registers. */
+static OFF_PATH uint64_t deliver_unusual(struct delivery d, uint32_t number, uint32_t flags,
+                                         uint32_t bound_to)
 {
-    struct bus_slot *slot = &d->bus->data->slot[number];
-    uint32_t flags = load_acquire(&slot->rx_flags), copies;
-    const struct bus_frame *frame = d->frame;
-    struct bus_frame trimmed; /* what a program left of it */
+    struct bus_slot *slot = &d.bus->data->slot[number];
+    struct ring_meta meta = { .time_ns = d.parcel.time_ns,
+                              .ifindex = d.ifindex,
+                              .record_flags = d.record_flags };
+    struct bus_frame frame = *d.frame;
+    uint32_t copies;
 
-    if ((flags & d->needs) != d->needs) return;
-    if (load_relaxed(&slot->ifindex) != ifindex && !(flags & RX_INBOX)) return;
-    if (number == frame->origin && !(flags & RX_OWN)) return;
-    copies = copies_for(slot, flags, d->id);
-    if (!copies) return;
-    if ((flags & RX_TIME) && !d->meta.time_ns) d->meta.time_ns = clock_real_ns();
-    d->meta.limit = depth_limit(d->bus, number, flags, frame->size);
-    d->meta.gen = flags >> RX_GEN_SHIFT;
-    if (unlikely(flags & RX_BPF)) {
-        trimmed = *frame;
-        trimmed.size = program_run(d->bus, number, frame, d->meta.ifindex);
-        if (!trimmed.size) return;
-        frame = &trimmed;
+    if ((flags & d.needs) != d.needs) return meta.time_ns;
+    if (load_relaxed(&slot->ifindex) != bound_to && !(flags & RX_INBOX)) return meta.time_ns;
+    copies = copies_for(d.bus, number, flags, d.id);
+    if (!copies) return meta.time_ns;
+    if ((flags & RX_TIME) && !meta.time_ns) meta.time_ns = clock_real_ns();
+    meta.limit = depth_limit(d.bus, number, flags, frame.size);
+    meta.gen = flags >> RX_GEN_SHIFT;
+    if (unlikely(flags & RX_BPF)) frame.size = program_run(d.bus, number, &frame, d.ifindex);
+    for (uint32_t i = 0; frame.size && i < copies; i++) {
+        if (unlikely(!push(&d, number, flags, &frame, &meta)))
+            look_after(d.bus, number);
+        else if (wake_is_wanted(d.bus, number) || (flags & RX_ASYNC))
+            wake_later(d.wakes, number);
     }
-    for (uint32_t i = 0; i < copies; i++) {
-        if (likely(push(d, number, flags, frame)))
-            wake_later(d->wakes, number, flags);
-        else
-            look_after(d->bus, number);
-    }
+    return meta.time_ns;
 }
 
-static void deliver_map(struct delivery *d, const struct imap *map, uint32_t ifindex)
+/* `bound_to`: what the receiver has to be bound to, 0 or the interface. */
+static inline void deliver_one(struct delivery *d, struct data *data, uint32_t number, uint32_t bound_to)
 {
-    uint32_t groups = imap_groups(map, d->rows, d->row_count);
+    struct bus_slot *slot = &data->slot[number];
+    uint32_t flags = load_acquire(&slot->rx_flags);
 
-    while (
-        groups) { /* from the top: slots are given out from the bottom, and the newest socket is served first */
-        uint32_t group = 31 - (uint32_t)__builtin_clz(groups), count, word;
-        groups &= ~(1u << group);
-        word = imap_group(group, &count) + count;
-        while (count--) {
-            uint64_t bits = imap_bits(map, d->rows, d->row_count, --word);
-            while (bits) {
-                uint32_t bit = 63 - (uint32_t)__builtin_clzll(bits);
-                bits &= ~(1ull << bit);
-                deliver_one(d, word * 64 + bit, ifindex);
-            }
+    if (number == d->origin && !(flags & RX_OWN)) return;
+    if (likely((flags & d->usual_mask) == d->usual && load_relaxed(&slot->ifindex) == bound_to)) {
+        if (likely(ring_try_push(data, number, flags >> RX_GEN_SHIFT, &d->parcel))) {
+            if (unlikely((load_seq(&slot->armed) & 3) != WAKE_SENT)) wake_later(d->wakes, number);
+            return;
         }
     }
+    d->parcel.time_ns = deliver_unusual(*d, number, flags, bound_to);
+    if (d->parcel.time_ns) d->usual_mask &= ~(uint32_t)RX_TIME;
 }
 
-static uint32_t needed_flags(const struct bus_frame *frame)
+/* First the sockets of any interface, then those of this one. In each map from the top: slots are given out from the bottom, and the
+ * newest socket is served first. */
+static inline void deliver_maps(struct delivery *d, uint32_t index)
 {
-    if (likely(frame->size == FRAME_CC_SIZE && !(((const uint8_t *)frame->frame)[4] & FRAME_XL_FLAG)))
-        return RX_OPEN;
-    return RX_OPEN | (((const uint8_t *)frame->frame)[4] & FRAME_XL_FLAG ? RX_XL : RX_FD);
+    struct data *data = d->bus->data;
+    uint32_t group, groups, count, word;
+    uint64_t bits;
+
+    for (uint32_t at = IMAP_ANY, bound_to = 0;; at = index, bound_to = d->ifindex) {
+        const struct imap *map = &data->map[at];
+        for (groups = imap_groups(map, d->rows, IMAP_ROWS_PER_FRAME); groups; groups ^= 1u << group) {
+            group = 31u ^ (uint32_t)__builtin_clz(groups);
+            for (word = imap_group(group, &count) + count; count; count--) {
+                bits = imap_bits(map, d->rows, IMAP_ROWS_PER_FRAME, group, --word);
+                for (; bits; bits &= bits - 1)
+                    deliver_one(d, data, word * 64 + 63 - (uint32_t)__builtin_ctzll(bits), bound_to);
+            }
+        }
+        if (at == index) return;
+    }
 }
 
-static void deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const struct bus_frame *frame,
-                    uint32_t record_flags, struct wakes *wakes)
+/* What a receiver must have set, and what the usual one has. */
+static inline void choose_flags(struct delivery *d, const struct bus_frame *frame)
 {
-    struct delivery d = {
-        .bus = bus, .frame = frame, .wakes = wakes, .id = frame_id(frame->frame), .needs = needed_flags(frame)
-    };
+    uint8_t length = ((const uint8_t *)frame->frame)[4];
 
-    d.meta.ifindex = ifindex;
-    d.meta.record_flags = record_flags;
-    d.row_count = imap_rows_of_frame(d.id, d.rows);
-    deliver_map(&d, &bus->data->map[IMAP_ANY], 0);
-    deliver_map(&d, &bus->data->map[index], ifindex);
+    d->needs = RX_OPEN | (length & FRAME_XL_FLAG ? RX_XL : frame->size == FRAME_CC_SIZE ? 0 : RX_FD);
+    d->usual = d->needs | RX_ALL;
+    d->usual_mask = (RX_FLAGS & ~(uint32_t)RX_ANY_WAY) | d->usual;
+    if (unlikely((d->id & CAN_ERR_FLAG) || (length & FRAME_XL_FLAG)))
+        d->usual_mask = 0; /* nobody is: d->usual is not */
+}
+
+static inline void deliver(const struct bus *bus, uint32_t index, uint32_t ifindex,
+                           const struct bus_frame *frame, uint32_t record_flags, struct wakes *wakes)
+{
+    struct delivery d;
+
+    d.bus = bus;
+    d.frame = frame;
+    d.wakes = wakes;
+    d.id = frame_id(frame->frame);
+    d.origin = frame->origin;
+    d.parcel = ring_pack(frame, 0, ifindex, record_flags);
+    d.ifindex = ifindex;
+    d.record_flags = record_flags;
+    choose_flags(&d, frame);
+    imap_rows_of_frame(d.id, d.rows);
+    deliver_maps(&d, index);
 }
 
 void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const struct bus_frame *frame,
@@ -236,7 +272,7 @@ void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const 
     wakes.token_fd = frame->token_fd;
     wakes.count = 0;
     deliver(bus, index, ifindex, frame, record_flags, &wakes);
-    wake_all(&wakes);
+    if (wakes.count) wake_all(&wakes);
 }
 
 static void count(const struct bus *bus, uint32_t index, const struct bus_frame *frame, unsigned what,
@@ -246,8 +282,8 @@ static void count(const struct bus *bus, uint32_t index, const struct bus_frame 
 }
 
 /* The other end of a vxcan pair receives the frame from its wire: no longer anybody's own. */
-static void deliver_to_peer(const struct bus *bus, uint32_t peer, const struct bus_frame *frame,
-                            uint32_t bytes, struct wakes *wakes)
+static OFF_PATH void deliver_to_peer(const struct bus *bus, uint32_t peer, const struct bus_frame *frame,
+                                     uint32_t bytes, struct wakes *wakes)
 {
     struct bus_frame theirs = *frame;
     uint64_t state = load_acquire(&bus->control->links[peer].state);
@@ -277,7 +313,7 @@ int bus_send(const struct bus *bus, uint32_t index, uint64_t state, const struct
     }
     if (likely(frame->loopback))
         deliver(bus, index, load_acquire(&bus->control->links[index].ifindex), frame, RECORD_LOCAL, &wakes);
-    wake_all(&wakes);
+    if (unlikely(wakes.count)) wake_all(&wakes);
     return 0;
 }
 

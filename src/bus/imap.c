@@ -36,7 +36,7 @@ void imap_set(struct imap *map, uint32_t row, uint32_t slot)
     atomic_u64 *head = &map->head[row];
     uint64_t old, new;
 
-    atomic_fetch_or(&map->word[row][slot / 64], 1ull << slot % 64);
+    atomic_fetch_or(&map->word[row][slot / 64], imap_bit(slot));
     do {
         old = load_seq(head);
         new = (old | 1ull << group_of(slot)) + HEAD_COUNT_ONE;
@@ -57,24 +57,9 @@ void imap_clear(struct imap *map, uint32_t row, uint32_t slot)
     uint32_t group = group_of(slot);
     uint64_t head;
 
-    if (!(atomic_fetch_and(&map->word[row][slot / 64], ~(1ull << slot % 64)) & 1ull << slot % 64)) return;
+    if (!(atomic_fetch_and(&map->word[row][slot / 64], ~imap_bit(slot)) & imap_bit(slot))) return;
     do {
         head = load_seq(&map->head[row]);
         if (!group_is_empty(map, row, group)) return;
     } while (!cas64(&map->head[row], head, head & ~(1ull << group)));
-}
-
-unsigned imap_rows_of_frame(uint32_t frame_id, uint32_t rows[IMAP_ROWS_PER_FRAME])
-{
-    if (frame_id & CAN_ERR_FLAG) {
-        rows[0] = IMAP_ROW_ERROR;
-        return 1;
-    }
-    rows[0] = IMAP_ROW_ALL;
-    rows[1] = IMAP_ROW_MASKED;
-    rows[2] = IMAP_ROW_INVERTED;
-    if (frame_id & CAN_RTR_FLAG) return 3;
-    rows[3] = frame_id & CAN_EFF_FLAG ? IMAP_ROW_EXT + filter_hash(frame_id, IMAP_EXT_ROWS)
-                                      : IMAP_ROW_STD + (frame_id & CAN_SFF_MASK);
-    return 4;
 }

@@ -14,7 +14,7 @@
 #include "base/atomics.h"
 
 #define LAYOUT_MAGIC   0x4e414350u /* "PCAN" */
-#define LAYOUT_VERSION 2u
+#define LAYOUT_VERSION 3u
 
 #define LINKS_MAX         128u /* interfaces of an instance */
 #define LINK_NAME_SIZE    16u  /* IFNAMSIZ */
@@ -117,31 +117,30 @@ enum { IMAP_ROW_ALL, IMAP_ROW_MASKED, IMAP_ROW_INVERTED, IMAP_ROW_ERROR, IMAP_RO
 
 struct imap {
     _Alignas(64) atomic_u64 head[IMAP_ROWS];
-    _Alignas(64) atomic_u64 word[IMAP_ROWS][IMAP_WORDS];
+    _Alignas(4096) atomic_u64 word[IMAP_ROWS][IMAP_WORDS];
 };
 #define IMAP_ANY LINKS_MAX /* index of the map of sockets bound to every interface */
 
-/* One record of a receive ring. `word` is the only state: ticket << 16 | owner << 2 | RING_*; see ring.c. */
+/* One record of a receive ring. `word` is the only state: ticket << 16 | owner << 2 | RING_*; see ring.c. What comes in pairs is one
+ * word, because a sender writes them for each receiver. */
 struct ring_record {
     _Alignas(64) atomic_u64 word;
     atomic_u64 time_ns; /* CLOCK_REALTIME of the bus; 0: nobody asked for it */
-    atomic_u32 ifindex; /* receiving interface */
-    atomic_u32 origin;  /* sending socket: slot, or SOCKET_NONE */
-    atomic_u32 origin_gen;
-    atomic_u32
-        size; /* bits 0-15 bytes of the frame, 16-23 RECORD_* flags, 24-31 of the receiver's generation */
-    atomic_u32 drops; /* receiver's drop count when this was queued (SO_RXQ_OVFL) */
-    atomic_u32 mark;  /* SO_MARK of the sender */
+    atomic_u64 path;    /* bits 0-31 receiving interface, 32-63 sending socket: slot, or SOCKET_NONE */
+    atomic_u64
+        about; /* bits 0-31 generation of the sending socket, 32-47 bytes of the frame, 48-55 RECORD_* flags, 56-63 of the
+                           receiver's generation */
+    atomic_u64
+        extra; /* bits 0-31 receiver's drop count when this was queued (SO_RXQ_OVFL), 32-63 SO_MARK of the sender */
     atomic_u64 data[RING_DATA_SIZE / 8];
 };
 enum { RECORD_LOCAL = 1 /* sent on this host: MSG_DONTROUTE */ };
 
+/* The records of a ring; where it stands is in its slot. The gap makes the distance of two rings an odd number of pages: senders to
+ * many receivers are at the same place in each ring, which would be the same few places of caches and TLBs else. */
 struct ring {
-    _Alignas(64) atomic_u64 head;  /* next ticket to claim; producers advance it */
-    atomic_u32 drops;              /* frames refused because the ring was full */
-    _Alignas(64) atomic_u64 tail;  /* next ticket to take; consumers advance it */
-    _Alignas(64) atomic_u32 armed; /* generation << 2 | WAKE_*: who sends the token (wake.c) */
     _Alignas(64) struct ring_record record[RING_SLOTS];
+    uint8_t gap[4096];
 };
 
 /* States of a socket slot; life = generation << 2 | state. FREE -> CLAIMED -> OPEN by the opener; -> ENDING -> FREE by the
@@ -151,17 +150,19 @@ enum { SLOT_FREE, SLOT_CLAIMED, SLOT_OPEN, SLOT_ENDING };
 /* rx_flags: what a sender must know of a receiver; above them the low bits of the slot's generation, so that whoever ends a socket
  * late cannot clear those of the next one. */
 #define RX_GEN_SHIFT 16
+#define RX_FLAGS     0xffffu
 enum {
-    RX_OPEN = 1,    /* receives at all */
-    RX_OWN = 2,     /* CAN_RAW_RECV_OWN_MSGS */
-    RX_FD = 4,      /* CAN_RAW_FD_FRAMES */
-    RX_XL = 8,      /* CAN_RAW_XL_FRAMES */
-    RX_JOIN = 16,   /* CAN_RAW_JOIN_FILTERS */
-    RX_TIME = 32,   /* some time stamp option is on */
-    RX_ALL = 128,   /* its filter is the default: every frame but error frames */
-    RX_BPF = 64,    /* SO_ATTACH_FILTER program present */
-    RX_ASYNC = 256, /* O_ASYNC is on: each frame brings a token */
-    RX_INBOX = 512, /* the worker's own (inbox.c): senders wait for it when its ring is full */
+    RX_OPEN = 1,     /* receives at all */
+    RX_OWN = 2,      /* CAN_RAW_RECV_OWN_MSGS */
+    RX_FD = 4,       /* CAN_RAW_FD_FRAMES */
+    RX_XL = 8,       /* CAN_RAW_XL_FRAMES */
+    RX_JOIN = 16,    /* CAN_RAW_JOIN_FILTERS */
+    RX_TIME = 32,    /* some time stamp option is on */
+    RX_ALL = 128,    /* its filter is the default: every frame but error frames */
+    RX_BPF = 64,     /* SO_ATTACH_FILTER program present */
+    RX_ASYNC = 256,  /* O_ASYNC is on: each frame brings a token */
+    RX_INBOX = 512,  /* the worker's own (inbox.c): senders wait for it when its ring is full */
+    RX_LIMIT = 1024, /* rx_limit is set */
 };
 
 struct slot_filter {
@@ -217,36 +218,42 @@ enum slot_option {
 
 #define STAMP_OF_READING 1 /* a frame without a time stamp: its time is when SIOCGSTAMP asks */
 
-/* A CAN socket. Writers: the processes that share it, under `lock` (slot.c), unless said otherwise.
- * Readers of the first line: every sender. */
+/* A CAN socket. Writers of settings: the processes that share it, under `lock` (slot.c), unless said otherwise. The first
+ * line is read by every sender, the second written by them, the third belongs to the reader: small and close together, so that a sender
+ * to many sockets touches few pages. */
 struct bus_slot {
     _Alignas(64) atomic_u32 rx_flags;
     atomic_u32 ifindex;     /* bound interface; 0: any or unbound */
     atomic_u32 err_mask;    /* CAN_RAW_ERR_FILTER */
-    atomic_u32 filters_cur; /* version << 1 | which of filters[] counts */
+    atomic_u32 filters_cur; /* version << 1 | which of data.filters[] counts */
     atomic_u32 rx_limit;    /* bytes: SO_RCVBUF as charged; 0: the ring's own depth */
     atomic_u32 gen;         /* generation of the slot: part of the socket's name */
     atomic_u32
         protocol; /* CAN_RAW (or 0); or CAN_BCM, CAN_ISOTP: then what is received lies in the message queue, not in the ring */
 
-    _Alignas(64) atomic_u32
-        error; /* sk_err: positive errno, 0 none. Written by the daemon, taken by whoever sees it */
-    atomic_u32 lock;
-    atomic_u32 bound; /* 1 after bind() until the interface goes */
-    atomic_u32 link;  /* bound: index in links[], LINKS_MAX for any */
-    atomic_u32 errqueue_head,
-        errqueue_tail;   /* words of the error queue: next to write, next to read (errqueue.c) */
-    atomic_u64 stamp_ns; /* time of the last frame read, for SIOCGSTAMP; 0 none, or STAMP_OF_READING */
-    atomic_u32 stamp_on;
+    _Alignas(64) atomic_u64 head; /* ring: next ticket to claim; producers advance it */
+    atomic_u32 drops;             /* frames refused because the ring was full */
+    atomic_u32 armed;             /* generation << 2 | WAKE_*: who sends the token (wake.c) */
+
+    _Alignas(64) atomic_u64 tail; /* ring: next ticket to take; consumers advance it */
+    atomic_u32 error; /* sk_err: positive errno, 0 none. Written by the daemon, taken by whoever sees it */
     atomic_u32
         waiters; /* readers asleep in the kernel; too high after one was killed there, which costs little */
+    atomic_u64 stamp_ns; /* time of the last frame read, for SIOCGSTAMP; 0 none, or STAMP_OF_READING */
+    atomic_u64 rx_frames, tx_frames; /* for `status` */
+    atomic_u32 bound;                /* 1 after bind() until the interface goes */
+    atomic_u32 link;                 /* bound: index in links[], LINKS_MAX for any */
     atomic_u32 async;                /* O_ASYNC is on: SIGIO must follow each frame */
     atomic_u32 signals_owed;         /* SIGIOs that senders could not bring; too many does little harm */
-    atomic_u32 tx_id;                /* SOF_TIMESTAMPING_OPT_ID counter */
-    atomic_u64 rx_frames, tx_frames; /* for `status` */
-    atomic_u32 option[OPT_COUNT];
+
+    _Alignas(64) atomic_u32 lock;
+    atomic_u32 stamp_on;
+    atomic_u32 errqueue_head,
+        errqueue_tail;          /* words of the error queue: next to write, next to read (errqueue.c) */
     atomic_u32 errqueue_charge; /* bytes that the error queue is charged with, as SO_RCVBUF counts them */
+    atomic_u32 tx_id;           /* SOF_TIMESTAMPING_OPT_ID counter */
     atomic_u32 owner_pid, owner_uid; /* for people to read; never for decisions */
+    atomic_u32 option[OPT_COUNT];
     /* Sockets of the daemon's protocols only. */
     _Alignas(64)
         atomic_u64 queue_head; /* bytes ever put into the message queue (mqueue.c). Writer: the worker */
@@ -254,7 +261,6 @@ struct bus_slot {
     atomic_u32 busy;           /* who is sending: sockets/isotp.c */
     atomic_u32 tx_address, rx_address; /* CAN_ISOTP, while bound: identifiers */
     atomic_u32 setting[SLOT_SETTINGS]; /* CAN_ISOTP: struct isotp_options, in words */
-    _Alignas(64) struct slot_filters filters[2];
 };
 
 /* SO_ATTACH_FILTER: two programs, of which `current` (version << 1 | which) counts. Writer: a process that shares the socket, under
@@ -280,6 +286,7 @@ struct data {
     _Alignas(64) atomic_u32 life[SOCKETS_MAX];
     _Alignas(64) struct bus_counters counters[LINKS_MAX][COUNTER_SHARDS];
     _Alignas(4096) struct bus_slot slot[SOCKETS_MAX];
+    _Alignas(4096) struct slot_filters filters[SOCKETS_MAX][2];
     _Alignas(4096) struct imap map[LINKS_MAX + 1];
     _Alignas(4096) struct ring ring[SOCKETS_MAX];
     _Alignas(4096) struct slot_program program[SOCKETS_MAX];
@@ -298,9 +305,13 @@ struct data_ext {
 
 _Static_assert(sizeof(struct ring_record) == 128, "two cache lines a record");
 _Static_assert(offsetof(struct ring_record, data) == 40, "record header");
-_Static_assert(offsetof(struct bus_slot, error) == 64, "a sender touches one line of a slot");
+_Static_assert(
+    offsetof(struct bus_slot, head) == 64 && offsetof(struct bus_slot, tail) == 128,
+    "a sender reads the first line of a slot, writes the second, and leaves the third to the reader");
+_Static_assert(offsetof(struct bus_slot, lock) == 192 && sizeof(struct bus_slot) % 128 == 64,
+               "slots do not share lines, and are an odd number of them");
+_Static_assert(sizeof(struct ring) % 8192 == 4096, "an odd number of pages");
 _Static_assert(WINDOW_SIZE % 4096 == 0, "windows begin at pages");
-_Static_assert(sizeof(struct bus_slot) % 64 == 0, "slots do not share lines");
 _Static_assert(IMAP_SMALL_GROUPS + (32 - IMAP_SMALL_GROUPS) * IMAP_LARGE_WORDS == IMAP_WORDS,
                "32 groups cover every slot");
 

@@ -25,38 +25,29 @@
 #include "can/frame.h"
 #include <errno.h>
 
-enum { RING_FREE, RING_BUSY, RING_READY, RING_QUARANTINED };
-
-#define OWNER_MASK   0x3fffu
 #define TRIES        4096         /* more can only be needed when somebody scribbles over the ring */
 #define TAIL_LAG_MAX (1ull << 40) /* heads are never that far ahead, not even of a tail that was set back */
 #define BUSY_SPINS   200          /* pauses granted to a writer before it counts as stopped */
 
-static uint64_t word_make(uint64_t ticket, uint32_t owner, unsigned state)
-{
-    return ticket << 16 | (uint64_t)(owner & OWNER_MASK) << 2 | state;
-}
 static unsigned word_state(uint64_t word) { return word & 3; }
-static uint32_t word_owner(uint64_t word) { return (uint32_t)(word >> 2) & OWNER_MASK; }
+static uint32_t word_owner(uint64_t word) { return (uint32_t)(word >> 2) & RING_OWNER_MASK; }
 static uint64_t word_ticket(uint64_t word, uint64_t ticket)
 {
     return likely(word) ? word >> 16 : ticket % RING_SLOTS;
 }
 
-static struct ring *ring_of(const struct bus *bus, uint32_t slot) { return &bus->data->ring[slot]; }
-
-/* Tickets live in 48 bits, so positions are compared as such. */
-static uint64_t position(atomic_u64 *p) { return load_acquire(p) & 0xffffffffffffull; }
+static struct bus_slot *slot_of(const struct bus *bus, uint32_t slot) { return &bus->data->slot[slot]; }
+static uint64_t position(const atomic_u64 *p) { return load_acquire(p) & RING_POSITION_MASK; }
 
 /* ---- producer ---- */
 
 static void write_record(const struct bus *bus, uint32_t slot, uint64_t ticket, const struct bus_frame *frame,
                          const struct ring_meta *meta)
 {
-    struct ring *ring = ring_of(bus, slot);
-    struct ring_record *record = &ring->record[ticket % RING_SLOTS];
+    struct ring_record *record = ring_record_of(bus->data, slot, ticket);
     const uint8_t *from = frame->frame;
     atomic_u64 *to = record->data;
+    struct ring_parcel parcel;
     uint64_t value = 0;
     uint32_t i;
 
@@ -70,43 +61,44 @@ static void write_record(const struct bus *bus, uint32_t slot, uint64_t ticket, 
         __builtin_memcpy(&value, from + i, frame->size - i);
         store_relaxed(&to[i / 8], value);
     }
-    store_relaxed(&record->time_ns, meta->time_ns);
-    store_relaxed(&record->ifindex, meta->ifindex);
-    store_relaxed(&record->origin, frame->origin);
-    store_relaxed(&record->origin_gen, frame->origin_gen);
-    store_relaxed(&record->size, frame->size | meta->record_flags << 16 | meta->gen << 24);
-    store_relaxed(&record->drops, load_relaxed(&ring->drops));
-    store_relaxed(&record->mark, frame->mark);
+    parcel = ring_pack(frame, meta->time_ns, meta->ifindex, meta->record_flags);
+    ring_label(record, &parcel, meta->gen, load_relaxed(&slot_of(bus, slot)->drops));
+}
+
+OFF_PATH void ring_withdraw(struct ring_record *record, uint64_t ticket, uint32_t owner)
+{
+    uint64_t word;
+
+    do { /* consumers may lift it meanwhile */
+        word = load_acquire(&record->word);
+        if (word_state(word) != RING_QUARANTINED || word_owner(word) != owner) return;
+    } while (!cas64(&record->word, word, ring_word(word_ticket(word, ticket) + RING_SLOTS, 0, RING_FREE)));
 }
 
 /* Publishes BUSY(ticket, owner). False: we were skipped, the frame must be sent again. */
 static bool publish(struct ring_record *record, uint64_t ticket, uint32_t owner)
 {
-    uint64_t word;
-
     if (likely(
-            cas64(&record->word, word_make(ticket, owner, RING_BUSY), word_make(ticket, owner, RING_READY))))
+            cas64(&record->word, ring_word(ticket, owner, RING_BUSY), ring_word(ticket, owner, RING_READY))))
         return true;
-    do { /* consumers may lift it meanwhile */
-        word = load_acquire(&record->word);
-        if (word_state(word) != RING_QUARANTINED || word_owner(word) != owner) return false;
-    } while (!cas64(&record->word, word, word_make(word_ticket(word, ticket) + RING_SLOTS, 0, RING_FREE)));
+    ring_withdraw(record, ticket, owner);
     return false;
 }
 
 /* Claims ticket `head`. Returns true when the record is ours. */
-static bool claim(struct ring *ring, uint64_t head, uint32_t owner)
+static bool claim(const struct bus *bus, uint32_t slot, uint64_t head, uint32_t owner)
 {
-    struct ring_record *record = &ring->record[head % RING_SLOTS];
+    struct ring_record *record = ring_record_of(bus->data, slot, head);
     uint64_t word = load_acquire(&record->word), ticket = word_ticket(word, head);
     bool mine = false;
 
     if (ticket > head) return false; /* head is old */
     if (word_state(word) == RING_FREE) {
-        mine = cas64(&record->word, word, word_make(head, owner, RING_BUSY));
+        mine = cas64(&record->word, word, ring_word(head, owner, RING_BUSY));
         if (!mine) return false;
     }
-    cas64(&ring->head, head, head + 1); /* ours, or help whoever claimed it, or step over a hole */
+    cas64(&slot_of(bus, slot)->head, head,
+          head + 1); /* ours, or help whoever claimed it, or step over a hole */
     return mine;
 }
 
@@ -115,23 +107,24 @@ static bool claim(struct ring *ring, uint64_t head, uint32_t owner)
 static atomic_u64 tail_seen[SOCKETS_MAX];
 
 /* Has ticket `passed` gone by, whatever the tail says? A record has a later ticket, or is a hole, once the tail was beyond it. */
-static bool is_passed(struct ring *ring, uint64_t passed)
+static bool is_passed(const struct bus *bus, uint32_t slot, uint64_t passed)
 {
-    uint64_t word = load_acquire(&ring->record[passed % RING_SLOTS].word), ticket = word_ticket(word, passed);
+    uint64_t word = load_acquire(&ring_record_of(bus->data, slot, passed)->word),
+             ticket = word_ticket(word, passed);
 
     return ticket > passed || (ticket == passed && word_state(word) == RING_QUARANTINED);
 }
 
 /* Is there room for ticket `head`? */
-static bool has_room(struct ring *ring, uint32_t slot, uint64_t head, uint32_t limit)
+static bool has_room(const struct bus *bus, uint32_t slot, uint64_t head, uint32_t limit)
 {
     uint64_t tail = load_relaxed(&tail_seen[slot]);
 
     if (likely(head - tail < limit)) /* false, too, for a tail beyond an old head */
         return true;
-    tail = position(&ring->tail);
+    tail = position(&slot_of(bus, slot)->tail);
     store_relaxed(&tail_seen[slot], tail);
-    return head - tail < limit || (head - tail < TAIL_LAG_MAX && is_passed(ring, head - limit));
+    return head - tail < limit || (head - tail < TAIL_LAG_MAX && is_passed(bus, slot, head - limit));
 }
 
 /* ---- writers that do not finish ---- */
@@ -152,19 +145,19 @@ static void pass_busy(const struct bus *bus, struct ring_record *record, uint64_
         cpu_relax();
     }
     if (owner_alive(bus, word_owner(word)))
-        cas64(&record->word, word, word_make(tail, word_owner(word), RING_QUARANTINED));
+        cas64(&record->word, word, ring_word(tail, word_owner(word), RING_QUARANTINED));
     else
-        cas64(&record->word, word, word_make(tail + RING_SLOTS, 0, RING_FREE));
+        cas64(&record->word, word, ring_word(tail + RING_SLOTS, 0, RING_FREE));
 }
 
 /* The ring is full. Has its oldest record a writer that does not finish? No reader would care if there is nothing behind it. */
-static bool unblock(const struct bus *bus, struct ring *ring, uint64_t oldest)
+static bool unblock(const struct bus *bus, uint32_t slot, uint64_t oldest)
 {
-    struct ring_record *record = &ring->record[oldest % RING_SLOTS];
+    struct ring_record *record = ring_record_of(bus->data, slot, oldest);
     uint64_t word = load_acquire(&record->word);
 
     if (likely(word_state(word) != RING_BUSY || word_ticket(word, oldest) != oldest)) return false;
-    if (oldest != position(&ring->tail)) return false; /* readers come to it */
+    if (oldest != position(&slot_of(bus, slot)->tail)) return false; /* readers come to it */
     pass_busy(bus, record, oldest, word);
     return true;
 }
@@ -172,20 +165,20 @@ static bool unblock(const struct bus *bus, struct ring *ring, uint64_t oldest)
 int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *frame,
               const struct ring_meta *meta)
 {
-    struct ring *ring = ring_of(bus, slot);
+    struct bus_slot *at = slot_of(bus, slot);
 
     if (unlikely(frame->size > RING_DATA_SIZE && !bus->ext)) return -ENOBUFS;
     for (unsigned tries = 0; tries < TRIES; tries++) {
-        uint64_t head = position(&ring->head);
-        if (unlikely(!has_room(ring, slot, head, meta->limit))) {
-            if (head != position(&ring->head) || unblock(bus, ring, head - meta->limit)) continue;
+        uint64_t head = position(&at->head);
+        if (unlikely(!has_room(bus, slot, head, meta->limit))) {
+            if (head != position(&at->head) || unblock(bus, slot, head - meta->limit)) continue;
             break;
         }
-        if (!claim(ring, head, frame->owner)) continue;
+        if (!claim(bus, slot, head, frame->owner)) continue;
         write_record(bus, slot, head, frame, meta);
-        if (likely(publish(&ring->record[head % RING_SLOTS], head, frame->owner))) return 0;
+        if (likely(publish(ring_record_of(bus->data, slot, head), head, frame->owner))) return 0;
     }
-    add_relaxed(&ring->drops, 1);
+    add_relaxed(&at->drops, 1);
     return -ENOBUFS;
 }
 
@@ -195,13 +188,14 @@ int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *fram
  * stopped on the way. */
 static bool read_record(const struct bus *bus, uint32_t slot, uint64_t ticket, struct ring_item *out)
 {
-    struct ring_record *record = &ring_of(bus, slot)->record[ticket % RING_SLOTS];
+    struct ring_record *record = ring_record_of(bus->data, slot, ticket);
     const atomic_u64 *from = record->data;
-    uint32_t size = load_relaxed(&record->size);
+    uint64_t about = load_relaxed(&record->about), pair;
 
-    if (unlikely((size >> 24 ^ load_relaxed(&bus->data->slot[slot].gen)) & 0xff)) return false;
-    out->record_flags = size >> 16 & 0xff;
-    out->size = size & 0xffff;
+    if (unlikely((about >> 56 ^ load_relaxed(&slot_of(bus, slot)->gen)) & 0xff)) return false;
+    out->record_flags = about >> 48 & 0xff;
+    out->size = about >> 32 & 0xffff;
+    out->origin_gen = (uint32_t)about;
     if (unlikely(out->size > RING_DATA_SIZE)) {
         if (out->size > XL_SIZE_MAX) out->size = XL_SIZE_MAX;
         if (!bus->ext) return false;
@@ -212,11 +206,12 @@ static bool read_record(const struct bus *bus, uint32_t slot, uint64_t ticket, s
         __builtin_memcpy(out->frame + i, &value, 8);
     }
     out->time_ns = load_relaxed(&record->time_ns);
-    out->ifindex = load_relaxed(&record->ifindex);
-    out->origin = load_relaxed(&record->origin);
-    out->origin_gen = load_relaxed(&record->origin_gen);
-    out->drops = load_relaxed(&record->drops);
-    out->mark = load_relaxed(&record->mark);
+    pair = load_relaxed(&record->path);
+    out->ifindex = (uint32_t)pair;
+    out->origin = pair >> 32;
+    pair = load_relaxed(&record->extra);
+    out->drops = (uint32_t)pair;
+    out->mark = pair >> 32;
     return true;
 }
 
@@ -224,28 +219,31 @@ static bool read_record(const struct bus *bus, uint32_t slot, uint64_t ticket, s
 static void pass_quarantined(const struct bus *bus, struct ring_record *record, uint64_t tail, uint64_t word)
 {
     if (!owner_alive(bus, word_owner(word)))
-        cas64(&record->word, word, word_make(tail + RING_SLOTS, 0, RING_FREE));
+        cas64(&record->word, word, ring_word(tail + RING_SLOTS, 0, RING_FREE));
     else if (word_ticket(word, tail) < tail)
-        cas64(&record->word, word, word_make(tail, word_owner(word), RING_QUARANTINED));
+        cas64(&record->word, word, ring_word(tail, word_owner(word), RING_QUARANTINED));
 }
 
 /* The record of ticket t has a later one: somebody took it and went no further, or the tail was set back. */
-static void move_tail(struct ring *ring, uint64_t t, uint64_t ticket, uint64_t word)
+static void move_tail(const struct bus *bus, uint32_t slot, uint64_t t, uint64_t ticket, uint64_t word)
 {
+    struct bus_slot *at = slot_of(bus, slot);
     uint64_t to = ticket - RING_SLOTS + 1;
 
-    if (likely(to > t && to <= position(&ring->head)))
-        cas64(&ring->tail, t, to);
-    else if (position(&ring->tail) == t) /* only scribbling leads here */
-        cas64(&ring->record[t % RING_SLOTS].word, word, word_make(t, 0, RING_FREE));
+    if (likely(to > t && to <= position(&at->head)))
+        cas64(&at->tail, t, to);
+    else if (position(&at->tail) == t) /* only scribbling leads here */
+        cas64(&ring_record_of(bus->data, slot, t)->word, word, ring_word(t, 0, RING_FREE));
 }
 
 /* Finds the record to read next: true with *tail and *word set when it is READY. */
-static bool find_ready(const struct bus *bus, struct ring *ring, uint64_t *tail, uint64_t *word)
+static bool find_ready(const struct bus *bus, uint32_t slot, uint64_t *tail, uint64_t *word)
 {
+    struct bus_slot *at = slot_of(bus, slot);
+
     for (unsigned tries = 0; tries < TRIES; tries++) {
-        uint64_t t = position(&ring->tail);
-        struct ring_record *record = &ring->record[t % RING_SLOTS];
+        uint64_t t = position(&at->tail);
+        struct ring_record *record = ring_record_of(bus->data, slot, t);
         uint64_t w = load_seq(&record->word), ticket = word_ticket(w, t), head;
         unsigned state = word_state(w);
 
@@ -255,39 +253,39 @@ static bool find_ready(const struct bus *bus, struct ring *ring, uint64_t *tail,
             return true;
         }
         if (ticket > t) {
-            move_tail(ring, t, ticket, w);
+            move_tail(bus, slot, t, ticket, w);
             continue;
         }
-        head = load_acquire(&ring->head);
+        head = load_acquire(&at->head);
         if (head <= t + (state == RING_BUSY && ticket == t)) {
-            if (unlikely(head < t)) cas64(&ring->head, head, t); /* only scribbling leads here */
+            if (unlikely(head < t)) cas64(&at->head, head, t); /* only scribbling leads here */
             return false;
         }
         if (unlikely(head - t > RING_SLOTS) && state != RING_QUARANTINED && load_acquire(&record->word) == w)
-            cas64(&ring->head, head, t); /* and here */
+            cas64(&at->head, head, t); /* and here */
         if (state == RING_BUSY && ticket == t)
             pass_busy(bus, record, t, w);
         else if (state == RING_QUARANTINED && ticket == t)
-            cas64(&ring->tail, t, t + 1);
+            cas64(&at->tail, t, t + 1);
         else if (state == RING_QUARANTINED)
             pass_quarantined(bus, record, t, w);
         else
-            cas64(&record->word, w, word_make(t + RING_SLOTS, 0, RING_FREE)); /* a hole, or scribbling */
+            cas64(&record->word, w, ring_word(t + RING_SLOTS, 0, RING_FREE)); /* a hole, or scribbling */
     }
     return false;
 }
 
 bool ring_pop(const struct bus *bus, uint32_t slot, struct ring_item *out)
 {
-    struct ring *ring = ring_of(bus, slot);
     uint64_t tail, word;
     bool readable;
 
     do {
-        if (!find_ready(bus, ring, &tail, &word)) return false;
+        if (!find_ready(bus, slot, &tail, &word)) return false;
         readable = read_record(bus, slot, tail, out);
-        if (cas64(&ring->record[tail % RING_SLOTS].word, word, word_make(tail + RING_SLOTS, 0, RING_FREE)))
-            store_release(&ring->tail, tail + 1);
+        if (cas64(&ring_record_of(bus->data, slot, tail)->word, word,
+                  ring_word(tail + RING_SLOTS, 0, RING_FREE)))
+            store_release(&slot_of(bus, slot)->tail, tail + 1);
         else
             readable = false;
     } while (unlikely(!readable));
@@ -296,47 +294,44 @@ bool ring_pop(const struct bus *bus, uint32_t slot, struct ring_item *out)
 
 bool ring_peek(const struct bus *bus, uint32_t slot, struct ring_item *out)
 {
-    struct ring *ring = ring_of(bus, slot);
     uint64_t tail, word;
 
     do {
-        if (!find_ready(bus, ring, &tail, &word)) return false;
+        if (!find_ready(bus, slot, &tail, &word)) return false;
         if (unlikely(!read_record(bus, slot, tail,
                                   out))) { /* no process can read it without `ext`, as ring_pop finds, too */
-            cas64(&ring->record[tail % RING_SLOTS].word, word, word_make(tail + RING_SLOTS, 0, RING_FREE));
+            cas64(&ring_record_of(bus->data, slot, tail)->word, word,
+                  ring_word(tail + RING_SLOTS, 0, RING_FREE));
             continue;
         }
         atomic_thread_fence(memory_order_acquire);
-    } while (load_acquire(&ring->record[tail % RING_SLOTS].word) != word);
+    } while (load_acquire(&ring_record_of(bus->data, slot, tail)->word) != word);
     return true;
 }
 
 bool ring_empty(const struct bus *bus, uint32_t slot)
 {
-    struct ring *ring = ring_of(bus, slot);
-    uint64_t tail = load_seq(&ring->tail) & 0xffffffffffffull;
-    uint64_t word = load_seq(&ring->record[tail % RING_SLOTS].word), ticket = word_ticket(word, tail);
+    uint64_t tail = load_seq(&slot_of(bus, slot)->tail) & 0xffffffffffffull;
+    uint64_t word = load_seq(&ring_record_of(bus->data, slot, tail)->word), ticket = word_ticket(word, tail);
     unsigned state = word_state(word);
 
     if (state == RING_READY && ticket == tail) return false;
-    return position(&ring->head) <= tail + (state == RING_BUSY && ticket == tail);
+    return position(&slot_of(bus, slot)->head) <= tail + (state == RING_BUSY && ticket == tail);
 }
 
 uint32_t ring_count(const struct bus *bus, uint32_t slot)
 {
-    struct ring *ring = ring_of(bus, slot);
-    uint64_t tail = position(&ring->tail), head = position(&ring->head);
+    uint64_t tail = position(&slot_of(bus, slot)->tail), head = position(&slot_of(bus, slot)->head);
     uint64_t count = head > tail ? head - tail : 0;
     return count > RING_SLOTS ? RING_SLOTS : (uint32_t)count;
 }
 
 uint32_t ring_charge(const struct bus *bus, uint32_t slot)
 {
-    struct ring *ring = ring_of(bus, slot);
-    uint64_t tail = position(&ring->tail);
+    uint64_t tail = position(&slot_of(bus, slot)->tail);
     uint32_t count = ring_count(bus, slot), sum = 0;
 
     for (uint32_t i = 0; i < count; i++)
-        sum += frame_charge(load_relaxed(&ring->record[(tail + i) % RING_SLOTS].size) & 0xfff);
+        sum += frame_charge(load_relaxed(&ring_record_of(bus->data, slot, tail + i)->about) >> 32 & 0xfff);
     return sum;
 }

@@ -66,9 +66,9 @@ struct rows {
     uint16_t row[FILTERS_MAX + 1];
 };
 
-static void rows_read(struct bus_slot *slot, uint32_t which, struct rows *out)
+static void rows_read(const struct bus *bus, uint32_t number, uint32_t which, struct rows *out)
 {
-    const struct slot_filters *list = &slot->filters[which & 1];
+    const struct slot_filters *list = &bus->data->filters[number][which & 1];
     uint32_t count = load_relaxed(&list->count);
 
     if (count > FILTERS_MAX) count = FILTERS_MAX;
@@ -77,7 +77,7 @@ static void rows_read(struct bus_slot *slot, uint32_t which, struct rows *out)
         uint32_t id = load_relaxed(&list->entry[i].id), mask = load_relaxed(&list->entry[i].mask);
         out->row[out->count++] = (uint16_t)imap_row(filter_normalise(id, mask));
     }
-    if (load_relaxed(&slot->err_mask)) out->row[out->count++] = IMAP_ROW_ERROR;
+    if (load_relaxed(&slot_at(bus, number)->err_mask)) out->row[out->count++] = IMAP_ROW_ERROR;
 }
 
 static bool rows_have(const struct rows *rows, uint16_t row)
@@ -109,9 +109,10 @@ static void rows_clear(struct imap *map, const struct rows *rows, const struct r
 /* ---- flags for senders ---- */
 
 /* The default filter, by far the most frequent: senders need not look at the list. */
-static bool takes_everything(const struct bus_slot *slot)
+static bool takes_everything(const struct bus *bus, uint32_t number)
 {
-    const struct slot_filters *list = &slot->filters[load_relaxed(&slot->filters_cur) & 1];
+    const struct slot_filters *list =
+        &bus->data->filters[number][load_relaxed(&slot_at(bus, number)->filters_cur) & 1];
 
     return load_relaxed(&list->count) == 1 && !load_relaxed(&list->entry[0].mask) &&
            !(load_relaxed(&list->entry[0].id) & CAN_INV_FILTER);
@@ -128,10 +129,11 @@ void slot_update_rx_flags_locked(const struct bus *bus, uint32_t number)
     };
     uint32_t flags = load_relaxed(&slot->gen) << RX_GEN_SHIFT | (load_relaxed(&slot->bound) ? RX_OPEN : 0) |
                      (load_relaxed(&slot->stamp_on) ? RX_TIME : 0) |
-                     (load_relaxed(&slot->async) ? RX_ASYNC : 0);
+                     (load_relaxed(&slot->async) ? RX_ASYNC : 0) |
+                     (load_relaxed(&slot->rx_limit) ? RX_LIMIT : 0);
 
     if (load_relaxed(&slot->option[OPT_TIMESTAMPING]) & SOF_TIMESTAMPING_RX_SOFTWARE) flags |= RX_TIME;
-    if (takes_everything(slot)) flags |= RX_ALL;
+    if (takes_everything(bus, number)) flags |= RX_ALL;
     for (unsigned i = 0; i < sizeof(table) / sizeof(*table); i++)
         if (load_relaxed(&slot->option[table[i].option])) flags |= table[i].flag;
     store_seq(&slot->rx_flags, flags);
@@ -145,7 +147,7 @@ static void replace_filters(const struct bus *bus, uint32_t number, const struct
 {
     struct bus_slot *slot = slot_at(bus, number);
     uint32_t current = load_relaxed(&slot->filters_cur), next = (current & 1) ^ 1;
-    struct slot_filters *list = &slot->filters[next];
+    struct slot_filters *list = &bus->data->filters[number][next];
     struct imap *map = bound_map(bus, slot);
     struct rows before, after;
 
@@ -154,8 +156,8 @@ static void replace_filters(const struct bus *bus, uint32_t number, const struct
         store_relaxed(&list->entry[i].mask, filters[i].can_mask);
     }
     store_release(&list->count, count);
-    rows_read(slot, current, &before);
-    rows_read(slot, next, &after);
+    rows_read(bus, number, current, &before);
+    rows_read(bus, number, next, &after);
     rows_set(map, &after, number);
     atomic_fetch_and(&slot->rx_flags, ~(uint32_t)RX_ALL); /* before the list changes, set again after */
     if (!cas32(&slot->filters_cur, current, ((current >> 1) + 1) << 1 | next))
@@ -181,7 +183,7 @@ uint32_t slot_get_filters(const struct bus *bus, uint32_t number, struct can_fil
 
     for (unsigned tries = 0; tries < FILTER_READ_TRIES; tries++) {
         current = load_acquire(&slot->filters_cur);
-        const struct slot_filters *list = &slot->filters[current & 1];
+        const struct slot_filters *list = &bus->data->filters[number][current & 1];
         count = load_relaxed(&list->count);
         if (count > FILTERS_MAX) count = FILTERS_MAX;
         for (uint32_t i = 0; i < count; i++) {
@@ -200,9 +202,9 @@ void slot_set_err_mask(const struct bus *bus, uint32_t number, uint32_t mask)
     struct rows before, after;
     uint32_t held = slot_lock(slot);
 
-    rows_read(slot, load_relaxed(&slot->filters_cur), &before);
+    rows_read(bus, number, load_relaxed(&slot->filters_cur), &before);
     store_relaxed(&slot->err_mask, mask);
-    rows_read(slot, load_relaxed(&slot->filters_cur), &after);
+    rows_read(bus, number, load_relaxed(&slot->filters_cur), &after);
     rows_set(bound_map(bus, slot), &after, number);
     rows_clear(bound_map(bus, slot), &before, &after, number);
     slot_unlock(slot, held);
@@ -225,7 +227,7 @@ static void move_to(const struct bus *bus, uint32_t number, uint32_t index, uint
     struct imap *old = bound_map(bus, slot), *new = &bus->data->map[index];
     struct rows rows;
 
-    rows_read(slot, load_relaxed(&slot->filters_cur), &rows);
+    rows_read(bus, number, load_relaxed(&slot->filters_cur), &rows);
     rows_set(new, &rows, number);
     store_seq(&slot->link, index);
     store_seq(&slot->ifindex, ifindex);
@@ -278,7 +280,7 @@ static bool leave(const struct bus *bus, uint32_t number, uint32_t life)
 
     stop_receiving(bus, number, life_gen(life));
     for (uint32_t which = 0; map && which < 2; which++) { /* a killed owner may have announced either list */
-        rows_read(slot, which, &rows);
+        rows_read(bus, number, which, &rows);
         for (uint32_t i = 0; i < rows.count; i++)
             if (!withdraw(bus, number, life, map, rows.row[i])) return false;
     }
@@ -404,9 +406,9 @@ static void empty_ring(const struct bus *bus, uint32_t number)
     struct ring_item item;
     for (unsigned i = 0; i < 2 * RING_SLOTS && ring_pop(bus, number, &item); i++)
         ;
-    store_relaxed(&bus->data->ring[number].drops, 0);
-    store_seq(&bus->data->ring[number].armed,
-              ((load_relaxed(&bus->data->ring[number].armed) & ~3u) + 4) | WAKE_ARMED);
+    store_relaxed(&bus->data->slot[number].drops, 0);
+    store_seq(&bus->data->slot[number].armed,
+              ((load_relaxed(&bus->data->slot[number].armed) & ~3u) + 4) | WAKE_ARMED);
 }
 
 int slot_open(const struct bus *bus, uint32_t number, uint32_t gen)
@@ -517,7 +519,7 @@ static uint64_t standing(const struct bus *bus, uint32_t number)
     uint32_t life = load_acquire(&bus->data->life[number]);
 
     if (life_state(life) != SLOT_OPEN || !wake_pending(bus, number)) return 0;
-    return load_relaxed(&bus->data->ring[number].tail) << 2 | 1;
+    return load_relaxed(&bus->data->slot[number].tail) << 2 | 1;
 }
 
 void slot_nudge(const struct bus *bus, uint64_t *waiting)

@@ -145,7 +145,7 @@ static uint32_t take_duty(atomic_u32 *armed)
 
 int wake_notify(const struct bus *bus, uint32_t slot, int fd, uint32_t *gen)
 {
-    atomic_u32 *armed = &bus->data->ring[slot].armed, *current = &bus->data->slot[slot].gen;
+    atomic_u32 *armed = &bus->data->slot[slot].armed, *current = &bus->data->slot[slot].gen;
     uint32_t sending, addressed;
     int result;
 
@@ -169,7 +169,7 @@ int wake_notify(const struct bus *bus, uint32_t slot, int fd, uint32_t *gen)
 
 void wake_notify_connected(const struct bus *bus, uint32_t slot, int fd)
 {
-    atomic_u32 *armed = &bus->data->ring[slot].armed;
+    atomic_u32 *armed = &bus->data->slot[slot].armed;
     uint32_t sending = take_duty(armed);
 
     if (!sending && !load_relaxed(&bus->data->slot[slot].async)) return;
@@ -206,7 +206,7 @@ void wake_hung_up(const struct bus *bus, uint32_t slot)
 static bool settle(const struct bus *bus, uint32_t slot, int fd,
                    bool (*is_pending)(const struct bus *, uint32_t))
 {
-    atomic_u32 *armed = &bus->data->ring[slot].armed;
+    atomic_u32 *armed = &bus->data->slot[slot].armed;
     uint32_t word, fresh;
     char tokens[8];
     long got;
@@ -236,7 +236,7 @@ bool wake_settle_reader(const struct bus *bus, uint32_t slot, int fd)
 
 void wake_rearm(const struct bus *bus, uint32_t slot)
 {
-    atomic_u32 *armed = &bus->data->ring[slot].armed;
+    atomic_u32 *armed = &bus->data->slot[slot].armed;
     uint32_t word = load_seq(armed);
 
     if ((word & 3) == WAKE_SENT) cas32(armed, word, ((word & ~3u) + 4) | WAKE_ARMED);

@@ -27,7 +27,7 @@ void wake_hung_up(const struct bus *bus, uint32_t slot);
 /* After publishing: is a token to be sent at all? Cheap. */
 static inline bool wake_is_wanted(const struct bus *bus, uint32_t slot)
 {
-    return (load_seq(&bus->data->ring[slot].armed) & 3) != WAKE_SENT;
+    return (load_seq(&bus->data->slot[slot].armed) & 3) != WAKE_SENT;
 }
 
 /* One token more for slot.gen, whatever the state; for slot_nudge. */

@@ -134,9 +134,8 @@ static json_t *bound_to(const struct bus *bus, const struct bus_slot *slot)
 static json_t *collect_socket(const struct bus *bus, uint32_t number)
 {
     const struct bus_slot *slot = &bus->data->slot[number];
-    const struct ring *ring = &bus->data->ring[number];
     uint32_t pid = load_relaxed(&slot->owner_pid), uid = load_relaxed(&slot->owner_uid);
-    uint64_t tail = load_relaxed(&ring->tail), queued = load_relaxed(&ring->head) - tail;
+    uint64_t tail = load_relaxed(&slot->tail), queued = load_relaxed(&slot->head) - tail;
     json_t *socket = json_object();
 
     json_object_set_new(socket, "slot", json_integer(number));
@@ -147,7 +146,7 @@ static json_t *collect_socket(const struct bus *bus, uint32_t number)
     json_object_set_new(socket, "filters", collect_filters(bus, number));
     json_object_set_new(socket, "queued",
                         json_integer(queued > RING_SLOTS ? RING_SLOTS : (json_int_t)queued));
-    json_object_set_new(socket, "drops", json_integer(load_relaxed(&ring->drops)));
+    json_object_set_new(socket, "drops", json_integer(load_relaxed(&slot->drops)));
     json_object_set_new(socket, "rx_frames",
                         json_integer((json_int_t)(load_relaxed(&slot->rx_frames) & INT64_MAX)));
     json_object_set_new(socket, "tx_frames",

@@ -174,7 +174,7 @@ bool engine_put(struct engine_socket *socket, const struct mqueue_message *messa
     if (!slot || socket->source.fd < 0) return false;
     if (mqueue_put(bus, socket->slot, socket->engine->window[socket->slot], &socket->writer, message, parts,
                    count, frame_charge(message->size), load_relaxed(&slot->option[OPT_RCVBUF])) != 0) {
-        add_relaxed(&bus->data->ring[socket->slot].drops, 1);
+        add_relaxed(&bus->data->slot[socket->slot].drops, 1);
         return false;
     }
     wake_notify_connected(bus, socket->slot, socket->source.fd);

@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "bus/links.h"
 #include "bus/ring.h"
+#include "bus/slot.h"
 #include "can/cbpf.h"
 #include "sockets/bpf.h"
 #include "sockets/raw.h"
@@ -64,6 +65,7 @@ static void lock_size(const struct option_call *call, uint32_t which)
 static void rcvbuf_after(const struct option_call *call, int value)
 {
     store_seq(&call->slot->rx_limit, (uint32_t)value);
+    slot_update_rx_flags(call->bus, call->number);
     lock_size(call, SOCK_RCVBUF_LOCK);
 }
 
@@ -285,7 +287,7 @@ static int meminfo_get(const struct option_call *call, void *user, socklen_t *si
                          0,
                          0,
                          0,
-                         load_relaxed(&call->bus->data->ring[call->number].drops) };
+                         load_relaxed(&call->bus->data->slot[call->number].drops) };
     return options_copy_out(info, sizeof(info), user, size);
 }
 

@@ -42,7 +42,7 @@ void ready_want_edges(uint32_t slot) { set(wants_edges, slot); }
 
 static uint32_t state_of(const struct bus *bus, uint32_t slot)
 {
-    return load_seq(&bus->data->ring[slot].armed) & 3;
+    return load_seq(&bus->data->slot[slot].armed) & 3;
 }
 static bool is_armed(const struct bus *bus, uint32_t slot) { return state_of(bus, slot) == WAKE_ARMED; }
 

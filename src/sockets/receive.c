@@ -64,7 +64,7 @@ static int sleep_on(struct bus_slot *slot, int fd)
 /* The ring is empty. 0: look again; else why not: -EAGAIN, -EINTR. */
 static int wait_for_frame(const struct bus *bus, uint32_t number, int fd, int flags, unsigned round)
 {
-    bool armed = (load_seq(&bus->data->ring[number].armed) & 3) == WAKE_ARMED;
+    bool armed = (load_seq(&bus->data->slot[number].armed) & 3) == WAKE_ARMED;
 
     if (raw_is_nonblocking(fd, flags)) {
         if (armed && !wake_readable(bus, number) && round == 0) return -EAGAIN;
@@ -98,14 +98,14 @@ static bool signals_are_right(const struct bus *bus, uint32_t number)
 
 /* After taking something: the token stays, unless somebody waits for the next one. The kernel wakes one sleeper for a token, so
  * whoever takes a frame while others sleep sees to them; also while one is being sent, because that may be what woke it. */
-void raw_taken(const struct bus *bus, uint32_t number, int fd)
+OFF_PATH void raw_taken(const struct bus *bus, uint32_t number, int fd)
 {
     struct bus_slot *slot = &bus->data->slot[number];
     bool async = load_relaxed(&slot->async), waiters = load_seq(&slot->waiters);
 
     if (likely(!async && !waiters)) return;
     if (async && !waiters && signals_are_right(bus, number)) return;
-    if (async || (load_seq(&bus->data->ring[number].armed) & 3) != WAKE_ARMED) wake_settle(bus, number, fd);
+    if (async || (load_seq(&bus->data->slot[number].armed) & 3) != WAKE_ARMED) wake_settle(bus, number, fd);
 }
 
 /* SO_RCVTIMEO has passed since `since_ns`. It is the real socket's, which starts it anew for each sleep. */
@@ -187,7 +187,7 @@ void raw_set_async(const struct bus *bus, uint32_t number, int fd, bool on)
 {
     store_seq(&bus->data->slot[number].async, on);
     slot_update_rx_flags(bus, number);
-    if (on && (load_seq(&bus->data->ring[number].armed) & 3) != WAKE_ARMED && !wake_pending(bus, number))
+    if (on && (load_seq(&bus->data->slot[number].armed) & 3) != WAKE_ARMED && !wake_pending(bus, number))
         wake_settle(bus, number, fd);
 }
 
@@ -214,18 +214,34 @@ ssize_t raw_receive(const struct bus *bus, uint32_t number, int fd, struct raw_r
     return error ? error : size;
 }
 
-ssize_t raw_read(const struct bus *bus, uint32_t number, int fd, void *user_buffer, size_t size, int flags)
+static OFF_PATH ssize_t read_any(const struct bus *bus, uint32_t number, int fd, void *user_buffer,
+                                 size_t size, int flags)
 {
     struct ring_item item;
     int error = take_frame(bus, number, fd, flags, &item);
 
     if (unlikely(error)) return error;
     if (size > item.size) size = item.size;
-    if (likely(size == FRAME_CC_SIZE)) /* the copy is two moves */
-        error = usermem_write(user_buffer, item.frame, FRAME_CC_SIZE);
-    else
-        error = usermem_write(user_buffer, item.frame, size);
-    if (unlikely(error)) return error;
+    if (unlikely(usermem_write(user_buffer, item.frame, size))) return -EFAULT;
     raw_remember_time(&bus->data->slot[number], item.time_ns);
     return (ssize_t)size;
+}
+
+/* What take_frame() does when there is a frame, and nothing else to see to. */
+ssize_t raw_read(const struct bus *bus, uint32_t number, int fd, void *user_buffer, size_t size, int flags)
+{
+    struct bus_slot *slot = &bus->data->slot[number];
+    uint64_t frame[RING_DATA_SIZE / 8];
+    uint32_t taken = 0;
+
+    if (likely(!load_relaxed(&slot->error) && load_relaxed(&slot->stamp_ns) && !(flags & MSG_PEEK) &&
+               !(load_relaxed(&slot->rx_flags) & (RX_TIME | RX_ASYNC | RX_XL))))
+        taken = ring_try_pop(bus, number, frame);
+    if (unlikely(!taken)) return read_any(bus, number, fd, user_buffer, size, flags);
+    if (unlikely(load_seq(&slot->waiters))) raw_taken(bus, number, fd);
+    store_relaxed(&slot->rx_frames, load_relaxed(&slot->rx_frames) + 1);
+    if (unlikely(size > taken)) size = taken;
+    if (likely(size == FRAME_CC_SIZE)) /* the copy is two moves */
+        return unlikely(usermem_write(user_buffer, frame, FRAME_CC_SIZE)) ? -EFAULT : FRAME_CC_SIZE;
+    return unlikely(usermem_write(user_buffer, frame, size)) ? -EFAULT : (ssize_t)size;
 }

@@ -28,7 +28,7 @@
 
 /* Where a frame goes. foreign: an interface of the real kernel, which is no CAN device. */
 struct target {
-    uint32_t index, ifindex;
+    uint32_t index;
     uint64_t state;
     bool foreign;
 };
@@ -39,15 +39,9 @@ bool raw_kernel_has_ifindex(int fd, uint32_t ifindex)
     return sys_call(SYS_ioctl, fd, 0x8910 /* SIOCGIFNAME */, &request) == 0;
 }
 
-static int find_target(const struct bus *bus, struct bus_slot *slot, int fd, uint32_t ifindex,
-                       struct target *out)
+static OFF_PATH int search_target(const struct bus *bus, int fd, uint32_t ifindex, struct target *out)
 {
-    out->index = load_relaxed(&slot->link);
-    out->ifindex = ifindex;
-    out->foreign = false;
-    if (!ifindex) return -ENXIO;
-    if (out->index >= LINKS_MAX || load_relaxed(&bus->control->links[out->index].ifindex) != ifindex)
-        out->index = links_find(bus->control, ifindex);
+    out->index = links_find(bus->control, ifindex);
     if (likely(out->index < LINKS_MAX)) {
         out->state = load_acquire(&bus->control->links[out->index].state);
         return 0;
@@ -55,6 +49,19 @@ static int find_target(const struct bus *bus, struct bus_slot *slot, int fd, uin
     out->foreign = raw_kernel_has_ifindex(fd, ifindex);
     out->state = 0;
     return out->foreign ? 0 : -ENXIO;
+}
+
+static inline int find_target(const struct bus *bus, struct bus_slot *slot, int fd, uint32_t ifindex,
+                              struct target *out)
+{
+    out->index = load_relaxed(&slot->link);
+    out->foreign = false;
+    if (!ifindex) return -ENXIO;
+    if (unlikely(out->index >= LINKS_MAX ||
+                 load_relaxed(&bus->control->links[out->index].ifindex) != ifindex))
+        return search_target(bus, fd, ifindex, out);
+    out->state = load_acquire(&bus->control->links[out->index].state);
+    return 0;
 }
 
 static bool is_fd_mtu(uint32_t mtu) { return mtu == FRAME_FD_SIZE || (mtu >= 76 && mtu <= FRAME_XL_MAX); }
@@ -173,15 +180,14 @@ static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const st
     return (ssize_t)size;
 }
 
-ssize_t raw_write(const struct bus *bus, uint32_t number, int fd, const void *user_frame, size_t size)
+/* bytes: room for the frame. */
+static inline ssize_t write_frame(const struct bus *bus, uint32_t number, int fd, const void *user_frame,
+                                  size_t size, uint8_t *bytes)
 {
     struct bus_slot *slot = &bus->data->slot[number];
-    _Alignas(8) uint8_t bytes[RING_EXT_SIZE];
     struct target target;
-    int error;
+    int error = find_target(bus, slot, fd, load_relaxed(&slot->ifindex), &target);
 
-    if (size < FRAME_XL_MIN || size > FRAME_XL_MAX) return -EINVAL;
-    error = find_target(bus, slot, fd, load_relaxed(&slot->ifindex), &target);
     if (!error) error = raw_take_error(slot);
     if (!error)
         error = likely(size == FRAME_CC_SIZE)
@@ -191,6 +197,23 @@ ssize_t raw_write(const struct bus *bus, uint32_t number, int fd, const void *us
     return unlikely(error) ? error
                            : transmit(bus, number, fd, &target, bytes, size,
                                       load_relaxed(&slot->option[OPT_TIMESTAMPING]));
+}
+
+static OFF_PATH ssize_t write_large(const struct bus *bus, uint32_t number, int fd, const void *user_frame,
+                                    size_t size)
+{
+    _Alignas(8) uint8_t bytes[RING_EXT_SIZE];
+
+    return size > FRAME_XL_MAX ? -EINVAL : write_frame(bus, number, fd, user_frame, size, bytes);
+}
+
+ssize_t raw_write(const struct bus *bus, uint32_t number, int fd, const void *user_frame, size_t size)
+{
+    _Alignas(8) uint8_t bytes[FRAME_FD_SIZE];
+
+    if (unlikely(size < FRAME_XL_MIN)) return -EINVAL;
+    if (unlikely(size > FRAME_FD_SIZE)) return write_large(bus, number, fd, user_frame, size);
+    return write_frame(bus, number, fd, user_frame, size, bytes);
 }
 
 static int copy_address(const struct raw_send *message, struct sockaddr_can *address)

@@ -18,7 +18,7 @@ static long probe_write(const void *page)
                     FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_LT, -2048));
 }
 
-bool usermem_probe(uintptr_t page, enum usermem_access access)
+OFF_PATH bool usermem_probe(uintptr_t page, enum usermem_access access)
 {
     const void *start =
         (const void *)(page * USERMEM_PAGE); /* NOLINT(performance-no-int-to-ptr): a page number */

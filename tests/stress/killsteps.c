@@ -125,12 +125,12 @@ void check_whole(const struct busmem_socket *sock, const char *who)
 
     drain(sock->slot);
     for (unsigned lap = 0; lap < 2; lap++) { /* one to meet what was left behind, one to count */
-        uint32_t drops = load_relaxed(&bus->data->ring[sock->slot].drops);
+        uint32_t drops = load_relaxed(&bus->data->slot[sock->slot].drops);
         for (uint32_t i = 0; i < RING_SLOTS; i++)
             send_from(&sender, 1, i);
         for (count = 0; next_number(sock->slot, &id) >= 0;)
             count++;
-        drops = load_relaxed(&bus->data->ring[sock->slot].drops) - drops;
+        drops = load_relaxed(&bus->data->slot[sock->slot].drops) - drops;
         if (count + drops != RING_SLOTS)
             fail("%s got %u frames and %u drops of %u", who, count, drops, RING_SLOTS);
     }

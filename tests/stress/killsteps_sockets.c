@@ -98,7 +98,7 @@ static void filters_finish(void)
 
     janitor();
     for (uint32_t row = 0; row < IMAP_ROWS; row++)
-        if (load_relaxed(&bus->data->map[0].word[row][slot / 64]) >> slot % 64 & 1)
+        if (load_relaxed(&bus->data->map[0].word[row][slot / 64]) & imap_bit(slot))
             fail("a bit is left in row %u", row);
     change_finish();
 }

@@ -49,17 +49,18 @@ static void hit(void *start, size_t size)
 static void scribble(void)
 {
     uint32_t slot = (uint32_t)(roll() % SLOTS_HIT);
+    struct bus_slot *at = &bus.data->slot[slot];
     struct ring *ring = &bus.data->ring[slot];
 
     switch (roll() % 12) {
     case 0: hit(bus.data->life, 4 * SLOTS_HIT); break;
     case 1: hit(bus.data, offsetof(struct data, life)); break;
-    case 2: hit(&bus.data->slot[slot], offsetof(struct bus_slot, filters)); break;
-    case 3: hit(&bus.data->slot[slot].filters[roll() % 2], 128); break;
-    case 4: hit(ring, offsetof(struct ring, record)); break;
+    case 2: hit(at, sizeof(*at)); break;
+    case 3: hit(&bus.data->filters[slot][roll() % 2], 128); break;
+    case 4: hit(&at->head, 128); break;
     case 5: hit(&ring->record[roll() % 16], sizeof(struct ring_record)); break;
-    case 6: hit(&ring->record[load_relaxed(&ring->tail) % RING_SLOTS], sizeof(struct ring_record)); break;
-    case 7: hit(&ring->record[load_relaxed(&ring->head) % RING_SLOTS], sizeof(struct ring_record)); break;
+    case 6: hit(ring_record_of(bus.data, slot, load_relaxed(&at->tail)), sizeof(struct ring_record)); break;
+    case 7: hit(ring_record_of(bus.data, slot, load_relaxed(&at->head)), sizeof(struct ring_record)); break;
     case 8: hit(bus.data->map[0].head, sizeof(bus.data->map[0].head)); break;
     case 9: hit(bus.data->map[0].word[roll() % IMAP_ROW_STD], 8 * IMAP_WORDS); break;
     case 10: hit(&bus.data->program[slot], 256); break;

@@ -13,6 +13,7 @@ enum { FREE, BUSY, READY, QUARANTINED }; /* ring.c */
 static struct busmem mem;
 static struct busmem_socket reader, writer, dead;
 static struct ring *ring;
+static struct bus_slot *at;
 
 static int set_up(void **state)
 {
@@ -23,6 +24,7 @@ static int set_up(void **state)
     dead = busmem_socket(&mem.bus);
     close(dead.fd);
     ring = &mem.bus.data->ring[reader.slot];
+    at = &mem.bus.data->slot[reader.slot];
     return 0;
 }
 
@@ -106,10 +108,10 @@ static uint64_t word(uint64_t ticket, uint32_t owner, unsigned state)
 /* A writer claims the next record and goes no further. */
 static uint64_t claim(uint32_t owner)
 {
-    uint64_t head = load_relaxed(&ring->head);
+    uint64_t head = load_relaxed(&at->head);
 
-    store_relaxed(&ring->record[head % RING_SLOTS].word, word(head, owner, BUSY));
-    store_relaxed(&ring->head, head + 1);
+    store_relaxed(&ring_record_of(mem.bus.data, reader.slot, head)->word, word(head, owner, BUSY));
+    store_relaxed(&at->head, head + 1);
     return head;
 }
 
@@ -132,7 +134,7 @@ static void ring_counts_what_it_refuses(void **state)
         push(i);
     for (uint32_t i = 0; i < 5; i++)
         assert_int_equal(push(i), -ENOBUFS);
-    assert_int_equal(load_relaxed(&ring->drops), 5);
+    assert_int_equal(load_relaxed(&at->drops), 5);
     assert_true(ring_pop(&mem.bus, reader.slot, &item));
     assert_int_equal(item.drops, 0);
     assert_int_equal(push(99), 0);
@@ -245,7 +247,7 @@ static void ring_of_one_is_not_blocked_by_a_dead_writer(void **state)
 static void ring_helps_a_dead_writer_with_the_head(void **state)
 {
     (void)state;
-    store_relaxed(&ring->record[0].word, word(0, dead.slot, BUSY));
+    store_relaxed(&ring_record_of(mem.bus.data, reader.slot, 0)->word, word(0, dead.slot, BUSY));
     push(1);
     assert_pops(1);
     assert_empty();
@@ -263,7 +265,8 @@ static void ring_goes_around_a_stopped_writer(void **state)
         for (uint32_t i = 0; i < RING_SLOTS - 1; i++)
             assert_pops(i);
         assert_empty();
-        assert_int_equal(load_relaxed(&ring->record[ticket % RING_SLOTS].word) & 3, QUARANTINED);
+        assert_int_equal(load_relaxed(&ring_record_of(mem.bus.data, reader.slot, ticket)->word) & 3,
+                         QUARANTINED);
     }
     close(writer.fd); /* it dies: its record comes back */
     for (uint32_t i = 0; i < 3 * RING_SLOTS; i++) {
@@ -280,19 +283,19 @@ static void ring_finds_a_tail_that_was_set_back(void **state)
 
     (void)state;
     for (unsigned l = 0; l < sizeof(laps) / sizeof(*laps); l++) {
-        uint64_t old = load_relaxed(&ring->tail);
+        uint64_t old = load_relaxed(&at->tail);
         for (uint32_t i = 0; i < laps[l]; i++) {
             push(i);
             assert_pops(i);
         }
-        store_relaxed(&ring->tail, old);
+        store_relaxed(&at->tail, old);
         assert_int_equal(push(1), 0); /* not full */
-        store_relaxed(&ring->tail, old);
+        store_relaxed(&at->tail, old);
         assert_pops(1);
-        store_relaxed(&ring->tail, old);
+        store_relaxed(&at->tail, old);
         for (uint32_t i = 0; i < RING_SLOTS; i++) {
             assert_int_equal(push_sized(i, 16, RING_SLOTS, writer.slot), 0);
-            store_relaxed(&ring->tail, old);
+            store_relaxed(&at->tail, old);
         }
         assert_int_equal(push(0), -ENOBUFS);
         for (uint32_t i = 0; i < RING_SLOTS; i++)
@@ -315,9 +318,9 @@ static void ring_survives_scribbling(void **state)
                 (uint64_t)rand() << 33 ^ (uint64_t)rand() << 16 ^ (uint64_t)rand() >> (rand() % 31);
             unsigned place = (unsigned)rand() % 6;
             if (place == 0)
-                store_relaxed(&ring->head, value);
+                store_relaxed(&at->head, value);
             else if (place == 1)
-                store_relaxed(&ring->tail, value);
+                store_relaxed(&at->tail, value);
             else
                 store_relaxed(&ring->record[(unsigned)rand() % RING_SLOTS].word, value);
         }

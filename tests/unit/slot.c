@@ -135,7 +135,7 @@ static void slot_nudge_wakes_who_waits_for_what_is_there(void **state)
 
     (void)state;
     slot_bind(&mem.bus, reader.slot, 0, ifindex[0]);
-    store_relaxed(&mem.bus.data->ring[reader.slot].armed, WAKE_SENT); /* and nothing was sent */
+    store_relaxed(&mem.bus.data->slot[reader.slot].armed, WAKE_SENT); /* and nothing was sent */
     send_id(0, 1);
     assert_int_equal(poll(&pfd, 1, 0), 0);
     slot_nudge(&mem.bus, waiting);

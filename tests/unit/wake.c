@@ -20,7 +20,7 @@ static int set_up(void **state)
     busmem_open(&mem);
     reader = busmem_socket(&mem.bus);
     writer = busmem_socket(&mem.bus);
-    armed = &mem.bus.data->ring[reader.slot].armed;
+    armed = &mem.bus.data->slot[reader.slot].armed;
     return 0;
 }
 
