@@ -12,12 +12,13 @@
 #include "sockets/usermem.h"
 #include <linux/can.h>
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 
 extern void pthread_testcancel(void) __attribute__((weak)); /* old libcs have it in another library */
 
-/* prefix: read write recv send preadv2 pwritev2 */
+/* prefix: read write recv send preadv2 pwritev2 pthread_cancel */
 
 #define IOV_FEW  8
 #define IOV_MOST 1024 /* UIO_MAXIOV */
@@ -25,16 +26,25 @@ extern void pthread_testcancel(void) __attribute__((weak)); /* old libcs have it
 static inline const struct bus *bus(void) { return process_bus_attached(); }
 static inline bool is_raw(uint32_t entry) { return fd_kind(entry) == FD_RAW; }
 
+/* Somebody has called pthread_cancel(): until then, asking whether we are cancelled is not worth the call. */
+static atomic_u32 cancelling;
+
+EXPORT int pthread_cancel(pthread_t thread)
+{
+    store_seq(&cancelling, 1);
+    return real.pthread_cancel(thread);
+}
+
 /* Calls that make no system call are cancellation points all the same. */
 static inline void cancel_point(void)
 {
-    if (pthread_testcancel) pthread_testcancel();
+    if (unlikely(load_relaxed(&cancelling)) && pthread_testcancel) pthread_testcancel();
 }
 
 /* ---- receiving ---- */
 
-static ssize_t netlink_read(int fd, uint32_t entry, void *buf, size_t size, int flags, void *name,
-                            socklen_t *name_size)
+static OFF_PATH ssize_t netlink_read(int fd, uint32_t entry, void *buf, size_t size, int flags, void *name,
+                                     socklen_t *name_size)
 {
     struct iovec iov = { buf, size };
     struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_name = name };
@@ -172,12 +182,16 @@ static ssize_t our_readv(int fd, uint32_t entry, const struct iovec *user, int c
     return bytes > 0 ? our_recvmsg(fd, entry, &msg, 0) : bytes;
 }
 
-EXPORT ssize_t read(int fd, void *buf, size_t size)
+HOT_PATH EXPORT ssize_t read(int fd, void *buf, size_t size)
 {
     uint32_t entry = fdtab_get(fd);
 
     if (likely(!entry)) return real.read(fd, buf, size);
-    return size || !is_raw(entry) ? edge(our_read(fd, entry, buf, size, 0)) : 0;
+    if (likely(is_raw(entry) && size)) {
+        cancel_point();
+        return edge(raw_read(bus(), fd_number(entry), fd, buf, size, 0));
+    }
+    return is_raw(entry) ? 0 : edge(netlink_read(fd, entry, buf, size, 0, NULL, NULL));
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
@@ -319,8 +333,8 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, str
 
 /* ---- sending ---- */
 
-static ssize_t netlink_write(int fd, uint32_t entry, const void *buf, size_t size, int flags,
-                             const void *name, socklen_t name_size)
+static OFF_PATH ssize_t netlink_write(int fd, uint32_t entry, const void *buf, size_t size, int flags,
+                                      const void *name, socklen_t name_size)
 {
     struct iovec iov = { (void *)buf, size };
     struct msghdr msg = {
@@ -390,7 +404,7 @@ static ssize_t our_writev(int fd, uint32_t entry, const struct iovec *user, int 
     return bytes > 0 || (bytes == 0 && !is_raw(entry)) ? our_sendmsg(fd, entry, &msg, 0) : bytes;
 }
 
-EXPORT ssize_t write(int fd, const void *buf, size_t size)
+HOT_PATH EXPORT ssize_t write(int fd, const void *buf, size_t size)
 {
     uint32_t entry = fdtab_get(fd);
 

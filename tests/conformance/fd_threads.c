@@ -410,3 +410,25 @@ TEST(threads_cancelled_in_a_blocking_read)
     put(a, 1);
     CHECK_GETS(fd, 1);
 }
+
+static void *send_for_ever(void *argument)
+{
+    const struct work *w = argument;
+    struct can_frame frame = { .can_id = 1 };
+
+    for (;;)
+        if (write(w->fd, &frame, sizeof(frame)) != (ssize_t)sizeof(frame)) return NULL;
+}
+
+TEST(threads_cancelled_in_a_write_that_does_not_wait)
+{
+    struct work w = { .fd = raw_a() };
+    void *result;
+    pthread_t t;
+
+    if (!dlopen("libgcc_s.so.1", RTLD_NOW)) SKIP("no libgcc_s");
+    CHECK_EQ(pthread_create(&t, NULL, send_for_ever, &w), 0);
+    CHECK_EQ(pthread_cancel(t), 0);
+    CHECK_EQ(pthread_join(t, &result), 0);
+    CHECK(result == PTHREAD_CANCELED);
+}
