@@ -1,0 +1,105 @@
+/*
+ * A thousand cyclic jobs of CAN_BCM, one frame each every 10 ms. The n-th frame of a job is due n intervals after its first; how late it is
+ * is told by its time stamp. Every frame has to come.
+ */
+#include "bench.h"
+#include <linux/can/bcm.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define JOBS        1000u
+#define INTERVAL_US 10000u
+#define FRAMES      100u /* of each job in a slice: a second */
+
+/* A message with one frame. */
+union job {
+    struct bcm_msg_head head;
+    uint8_t bytes[sizeof(struct bcm_msg_head) + sizeof(struct can_frame)];
+};
+
+struct jobs {
+    int raw;
+    int64_t first_ns[JOBS]; /* stamp of the first frame */
+    uint32_t seen[JOBS];
+    int32_t late_us[JOBS * FRAMES];
+};
+
+static void start_jobs(int bcm)
+{
+    union job job = { .head = { .opcode = TX_SETUP,
+                                .flags = SETTIMER | STARTTIMER,
+                                .nframes = 1,
+                                .ival2 = { 0, INTERVAL_US } } };
+    struct can_frame frame = { .len = 8 };
+
+    for (uint32_t i = 0; i < JOBS; i++) {
+        job.head.can_id = frame.can_id = i | CAN_EFF_FLAG;
+        memcpy(job.bytes + sizeof(job.head), &frame, sizeof(frame));
+        if (write(bcm, &job, sizeof(job)) != sizeof(job)) die("write(TX_SETUP)");
+    }
+}
+
+/* The next frame: which job, and when. */
+static uint32_t receive(int raw, int64_t *stamp_ns)
+{
+    struct can_frame frame;
+    struct iovec iov = { &frame, sizeof(frame) };
+    char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+    };
+    struct timespec at;
+
+    if (recvmsg(raw, &msg, 0) != sizeof(frame)) die("recvmsg");
+    if (!CMSG_FIRSTHDR(&msg)) die_because("a frame without a time stamp");
+    memcpy(&at, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(at));
+    *stamp_ns = (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
+    return frame.can_id & CAN_EFF_MASK;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return (*(const int32_t *)a > *(const int32_t *)b) - (*(const int32_t *)a < *(const int32_t *)b);
+}
+
+/* A slice is as many frames as a second has. A frame that is lost shows as lateness of an interval of all that follow. */
+static void slice(struct series *series, void *context)
+{
+    struct jobs *jobs = context;
+
+    for (uint32_t i = 0; i < JOBS * FRAMES; i++) {
+        int64_t stamp;
+        uint32_t job = receive(jobs->raw, &stamp);
+        if (job >= JOBS) die_because("a frame of no job");
+        if (!jobs->seen[job]) jobs->first_ns[job] = stamp;
+        jobs->late_us[i] =
+            (int32_t)((stamp - jobs->first_ns[job]) / 1000 - (int64_t)jobs->seen[job] * INTERVAL_US);
+        jobs->seen[job]++;
+    }
+    qsort(jobs->late_us, JOBS * FRAMES, sizeof(*jobs->late_us), compare);
+    series_add(&series[0], jobs->late_us[JOBS * FRAMES / 2]);
+    series_add(&series[1], jobs->late_us[JOBS * FRAMES / 100 * 99]);
+}
+
+void bench_jobs(void)
+{
+    struct sockaddr_can address = { .can_family = AF_CAN, .can_ifindex = (int)if_nametoindex(settings.link) };
+    struct series *series = series_new(2);
+    struct jobs *jobs = calloc(1, sizeof(*jobs));
+    int on = 1, bcm = socket(PF_CAN, SOCK_DGRAM, CAN_BCM);
+
+    if (!jobs) die("calloc");
+    if (bcm < 0) die("socket(CAN_BCM)");
+    jobs->raw = can_open();
+    if (setsockopt(jobs->raw, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on))) die("setsockopt(SO_TIMESTAMPNS)");
+    if (connect(bcm, (struct sockaddr *)&address, sizeof(address))) die("connect");
+    start_jobs(bcm);
+    series_name(&series[0], "us", "jobs.late.p50");
+    series_name(&series[1], "us", "jobs.late.p99");
+    measure(series, 2, slice, jobs);
+    free(jobs);
+}
