@@ -24,7 +24,7 @@ export ASAN_OPTIONS ?= verify_asan_link_order=0
 export TSAN_OPTIONS ?= halt_on_error=1
 export TEST_TIMEOUT_SCALE ?= $(if $(SAN),4,1)
 
-.PHONY: all configure deps demo test oracle check bench fuzz install clean help
+.PHONY: all configure deps demo test oracle check coverage bench fuzz fuzz-diff install clean help
 
 all: configure
 	@ninja -C $(BUILD) $(if $(V),-v)
@@ -59,6 +59,11 @@ check:
 	@$(MAKE) --no-print-directory all
 	@tools/check $(BUILD)
 
+# TESTS: these only, which makes more untested
+coverage:
+	@tools/install-deps build test check
+	@tools/coverage build-coverage $(TESTS)
+
 bench: all
 	@tests/bench/run $(BUILD)
 
@@ -76,7 +81,7 @@ install: all
 	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
 
 clean:
-	rm -rf build build-san-* build-fuzz
+	rm -rf build build-san-* build-fuzz build-coverage
 
 help:
 	@echo 'make            build build/pocketcan and build/libpocketcan.so'
@@ -84,6 +89,7 @@ help:
 	@echo 'make test       build and run every test; TESTS="ring interop/ip" runs those whose name contains a word'
 	@echo 'make oracle     run the conformance programs on a real kernel, too, and compare; KERNEL=6.12: on that one'
 	@echo 'make check      formatting, layers, headers, symbols, sizes, clang-tidy, cppcheck: all errors'
+	@echo 'make coverage   how much of each folder the tests run, and what of src/bus and src/sockets they do not'
 	@echo 'make bench      measure, print a table, write JSON'
 	@echo 'make fuzz       run every fuzz target for FUZZ_SECONDS (60)'
 	@echo 'make fuzz-diff  N=100000 random socket calls, on a real kernel and on pocketcan: do they do the same?'
