@@ -21,6 +21,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tap import DEADLINE_S
+
 HERE = Path(__file__).resolve().parent
 VM = HERE.parent / "vm/vm"
 CAN_UTILS = ("candump", "cangen", "cansend")
@@ -55,7 +57,12 @@ class Guest:
 
     def __exit__(self, *_):
         self.process.terminate()  # which ends QEMU
-        self.process.communicate()
+        try:
+            self.process.communicate(timeout=DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise
 
     def answer(self):
         """What the command prints, when its status is 0."""
