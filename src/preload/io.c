@@ -189,7 +189,7 @@ HOT_PATH EXPORT ssize_t read(int fd, void *buf, size_t size)
     if (likely(!entry)) return real.read(fd, buf, size);
     if (likely(is_raw(entry) && size)) {
         cancel_point();
-        return edge(raw_read(bus(), fd_number(entry), fd, buf, size, 0));
+        return edge(family_read(bus(), fd_number(entry), fd, buf, size, 0));
     }
     return is_raw(entry) ? 0 : edge(netlink_read(fd, entry, buf, size, 0, NULL, NULL));
 }
