@@ -139,14 +139,14 @@ static void look_after(const struct bus *bus, uint32_t number)
 }
 
 /* The worker's inbox is full. What the worker does with a frame, Linux does in the sender's own thread; so the sender gives it time, but
- * not for ever: when the inbox stands where it stood when somebody waited in vain, nobody waits. The worker itself does not. */
+ * not for ever: when the inbox stands where it stood when somebody waited in vain, nobody waits. */
 static bool wait_for_worker(const struct bus *bus, uint32_t number, const struct bus_frame *frame)
 {
     struct bus_slot *slot = &bus->data->slot[number];
     uint32_t tail = (uint32_t)load_relaxed(&bus->data->slot[number].tail);
     struct timespec moment = { 0, INBOX_WAIT_NS };
 
-    if (frame->owner == RING_OWNER_DAEMON || load_relaxed(&slot->busy) == (tail | 1)) return false;
+    if (load_relaxed(&slot->busy) == (tail | 1)) return false;
     for (unsigned i = 0; i < INBOX_WAITS; i++) {
         wake_notify(bus, number, frame->token_fd, NULL);
         sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &moment, NULL);
@@ -182,6 +182,10 @@ static OFF_PATH uint64_t deliver_unusual(struct delivery d, uint32_t number, uin
     copies = copies_for(d.bus, number, flags, d.id);
     if (!copies) return meta.time_ns;
     if ((flags & RX_TIME) && !meta.time_ns) meta.time_ns = clock_real_ns();
+    if ((flags & RX_INBOX) && d.bus->to_self) {
+        d.bus->to_self(d.bus, number, &frame, &meta);
+        return meta.time_ns;
+    }
     meta.limit = depth_limit(d.bus, number, flags, frame.size);
     meta.gen = flags >> RX_GEN_SHIFT;
     if (unlikely(flags & RX_BPF)) frame.size = program_run(d.bus, number, &frame, d.ifindex);
@@ -255,10 +259,11 @@ static inline void deliver(const struct bus *bus, uint32_t index, uint32_t ifind
     d.wakes = wakes;
     d.id = frame_id(frame->frame);
     d.origin = frame->origin;
-    d.parcel = ring_pack(frame, 0, ifindex, record_flags);
+    d.parcel = ring_pack(frame, frame->time_ns, ifindex, record_flags);
     d.ifindex = ifindex;
     d.record_flags = record_flags;
     choose_flags(&d, frame);
+    if (unlikely(frame->time_ns)) d.usual_mask &= ~(uint32_t)RX_TIME;
     imap_rows_of_frame(d.id, d.rows);
     deliver_maps(&d, index);
 }

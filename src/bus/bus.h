@@ -4,6 +4,9 @@
 
 #include "bus/layout.h"
 
+struct bus_frame;
+struct ring_meta;
+
 /* The memories of an instance as this process has them mapped. `token` sends a wake-up to a socket: see wake.h. */
 struct bus {
     const struct control *control;
@@ -11,6 +14,9 @@ struct bus {
     struct data_ext *_Atomic ext; /* NULL until this process uses CAN XL */
     const char *dir;              /* instance directory, no trailing slash */
     size_t dir_size;              /* strlen(dir) */
+    /* The worker: takes what it sends into an inbox of its own, past the ring. NULL in programs. */
+    void (*to_self)(const struct bus *bus, uint32_t slot, const struct bus_frame *frame,
+                    const struct ring_meta *meta);
 };
 
 /* A frame on its way. `frame` is a private copy that nobody else can write. */
@@ -21,8 +27,9 @@ struct bus_frame {
     uint32_t origin_gen;
     uint32_t owner; /* who claims ring records: the sender's slot, or RING_OWNER_DAEMON */
     uint32_t mark;
-    int token_fd;  /* datagram socket to send wake-ups from */
-    bool loopback; /* CAN_RAW_LOOPBACK: local sockets receive it too */
+    uint64_t time_ns; /* CLOCK_REALTIME; 0: read the clock when somebody wants it */
+    int token_fd;     /* datagram socket to send wake-ups from */
+    bool loopback;    /* CAN_RAW_LOOPBACK: local sockets receive it too */
 };
 
 /* Sends on interface links[index] as its driver would: vcan loops back, vxcan also hands the frame to its peer.

@@ -319,6 +319,9 @@ bool ring_empty(const struct bus *bus, uint32_t slot)
     return position(&slot_of(bus, slot)->head) <= tail + (state == RING_BUSY && ticket == tail);
 }
 
+uint64_t ring_head(const struct bus *bus, uint32_t slot) { return position(&slot_of(bus, slot)->head); }
+uint64_t ring_tail(const struct bus *bus, uint32_t slot) { return position(&slot_of(bus, slot)->tail); }
+
 uint32_t ring_count(const struct bus *bus, uint32_t slot)
 {
     uint64_t tail = position(&slot_of(bus, slot)->tail), head = position(&slot_of(bus, slot)->head);

@@ -136,6 +136,9 @@ bool ring_peek(const struct bus *bus, uint32_t slot, struct ring_item *out);
 
 /* True when ring_pop would find nothing, or only a record whose writer has not finished and will send a token. */
 bool ring_empty(const struct bus *bus, uint32_t slot);
+/* How many records were ever claimed, and taken: the next position of each. */
+uint64_t ring_head(const struct bus *bus, uint32_t slot);
+uint64_t ring_tail(const struct bus *bus, uint32_t slot);
 /* Records queued, and the bytes that the kernel would charge for them: for people and SO_MEMINFO. */
 uint32_t ring_count(const struct bus *bus, uint32_t slot);
 uint32_t ring_charge(const struct bus *bus, uint32_t slot);

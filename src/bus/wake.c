@@ -101,11 +101,12 @@ static int send_token(const struct bus *bus, uint32_t slot, uint32_t gen, int fd
     int size = wake_address(bus, slot, gen, &address);
     long sent;
 
+    if (load_relaxed(&bus->data->slot[slot].protocol) > CAN_RAW) /* a connection: only its other end can */
+        return ask_daemon(bus, slot) > 0 ? 0 : -EAGAIN;
     if (size < 0) return size;
     sent = send_from(fd, &address, size);
     if (likely(sent > 0) || sent == -ECONNREFUSED) return sent > 0 ? 0 : (int)sent;
-    if (sent == -EACCES || sent == -ENOENT || sent == -EPROTOTYPE /* a connection of the daemon's */)
-        return ask_daemon(bus, slot) > 0 ? 0 : (int)sent;
+    if (sent == -EACCES || sent == -ENOENT) return ask_daemon(bus, slot) > 0 ? 0 : (int)sent;
     sent = send_from_fresh(&address, size); /* ours was closed by another thread, or is full of tokens */
     return sent > 0 || sent == -EAGAIN ? 0 : (int)sent; /* a full queue holds tokens enough */
 }

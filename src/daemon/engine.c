@@ -21,9 +21,12 @@
 #include "bus/slot.h"
 #include "bus/wake.h"
 
-#define EXPIRE_MAX 4096 /* timers in one go, before other events have their turn */
+#define FRAMES_A_CLOCK 8    /* frames that count as simultaneous */
+#define EXPIRE_MAX     4096 /* timers in one go, before other events have their turn */
 
 uint8_t engine_payload[SERVICE_PAYLOAD_MAX];
+
+static struct engine *the_engine; /* one per worker: engine_take_own() finds it here */
 
 static uint64_t origin_of(uint32_t slot, uint32_t gen) { return (uint64_t)gen << 32 | (slot + 1); }
 
@@ -41,10 +44,10 @@ static int host_send(struct can_host *host, uint64_t origin, uint32_t ifindex, c
                              .origin = (uint32_t)origin - 1,
                              .origin_gen = (uint32_t)(origin >> 32),
                              .owner = RING_OWNER_DAEMON,
+                             .time_ns = engine->now + engine->real_offset,
                              .token_fd = engine->token_fd,
                              .loopback = true };
 
-    inbox_make_room(&engine->inbox);
     return bus_transmit(engine->bus, ifindex, &out);
 }
 
@@ -84,6 +87,13 @@ static void host_release(struct can_host *host, void *memory)
 
 /* ---- frames and time ---- */
 
+void engine_take_own(const struct bus *bus, uint32_t slot, const struct bus_frame *frame,
+                     const struct ring_meta *meta)
+{
+    (void)bus;
+    if (slot == the_engine->inbox.slot) inbox_put(&the_engine->inbox, frame, meta);
+}
+
 static bool on_frame(struct inbox *inbox, const struct ring_item *item)
 {
     struct engine *engine = timer_owner(inbox, struct engine, inbox);
@@ -93,10 +103,10 @@ static bool on_frame(struct inbox *inbox, const struct ring_item *item)
                                .origin = item->origin == SOCKET_NONE
                                              ? 0
                                              : origin_of(item->origin, item->origin_gen),
-                               .stamp_ns = item->time_ns,
-                               .now = clock_mono_ns() };
+                               .stamp_ns = item->time_ns };
 
-    engine->now = event.now;
+    if (engine->frames++ % FRAMES_A_CLOCK == 0) engine->now = clock_mono_ns();
+    event.now = engine->now;
     if (event.kind == FRAME_CC || event.kind == FRAME_FD) subscriptions_serve(&engine->subscriptions, &event);
     return true;
 }
@@ -124,14 +134,21 @@ static void set_clock(struct engine *engine)
     timerfd_settime(engine->clock.fd, TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
-void engine_turn(struct engine *engine)
+bool engine_turn(struct engine *engine)
 {
-    if (timers_next(&engine->timers) != TIMERS_NEVER) {
-        engine->now = clock_mono_ns();
-        for (unsigned i = 0; i < EXPIRE_MAX && timers_expire(&engine->timers, engine->now); i++)
-            ;
-    }
+    bool more = false;
+
+    if (!engine->sockets) return false;
+    engine->now = clock_mono_ns();
+    engine->real_offset = clock_real_ns() - engine->now;
+    for (unsigned i = 0; i < EXPIRE_MAX && timers_expire(&engine->timers, engine->now); i++)
+        engine->now = clock_mono_ns(); /* what was begun by this one is not early */
+    engine->frames = 0;
+    if (engine->inbox.own_count) more = inbox_serve(&engine->inbox);
+    engine->frames = 0;
+    if (timers_next(&engine->timers) <= engine->now) more = true;
     set_clock(engine);
+    return more;
 }
 
 /* ---- what protocols do to their sockets ---- */
@@ -390,6 +407,7 @@ int engine_start(struct engine *engine)
                                       .unsubscribe = host_unsubscribe,
                                       .allocate = host_allocate,
                                       .release = host_release };
+    the_engine = engine;
     engine->inbox.bus = engine->bus;
     engine->inbox.frame = on_frame;
     engine->inbox.source.fd = -1;

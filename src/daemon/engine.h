@@ -22,9 +22,15 @@ struct engine {
     struct loop_source clock;
     uint64_t clock_at; /* when it rings; TIMERS_NEVER: not */
     struct engine_socket *sockets;
-    uint64_t now; /* of the event that is being handled */
+    uint64_t now;         /* of the event that is being handled */
+    uint64_t real_offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
+    unsigned frames;      /* served since the clock was read */
     void *window[SOCKETS_MAX];
 };
+
+/* For bus->to_self. */
+void engine_take_own(const struct bus *bus, uint32_t slot, const struct bus_frame *frame,
+                     const struct ring_meta *meta);
 
 /* bus, data_fd and token_fd are set. Sockets of an earlier worker are told that they are lost. Returns 0 or -errno. */
 int engine_start(struct engine *engine);
@@ -32,8 +38,9 @@ int engine_start(struct engine *engine);
 /* CTL_SOCKET: takes over a connection. Returns 0, or -errno: then it stays the caller's. */
 int engine_adopt(struct engine *engine, int fd, const struct ctl_socket *request);
 
-/* Each turn of the loop: lets timers expire, and sets the clock for the next. */
-void engine_turn(struct engine *engine);
+/* Each turn of the loop: lets timers expire, hands out what the machines sent, and sets the clock for the next. Returns whether there is more to do
+ * at once. */
+bool engine_turn(struct engine *engine);
 
 /* An interface is gone; its sockets have their errors already. */
 void engine_link_gone(struct engine *engine, uint32_t ifindex);

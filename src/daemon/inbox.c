@@ -1,7 +1,7 @@
 /* daemon/inbox.c - receiving like any other socket: a slot, a name, a ring, tokens.
  *
- * The worker sends into its own inbox, too (echoes), and must not wait for itself: when the ring is half full, it takes frames out
- * and keeps them in order, in the stash, which is served before the ring. */
+ * What the worker sends itself does not go through the ring, where it would have to wait for itself, but through a queue beside it. A frame in that queue
+ * remembers how far the ring was filled when it was sent, and comes after those frames: so the order is that in which raw sockets got them. */
 #include "daemon/inbox.h"
 
 #include <errno.h>
@@ -15,11 +15,13 @@
 #include "can/frame.h"
 
 #define FRAMES_A_TURN 256
-#define ROOM          (RING_SLOTS / 2)
+#define OWN_LEAST     64
 
-struct inbox_stash {
-    struct inbox_stash *next;
-    struct ring_item item;
+struct inbox_own {
+    uint64_t after; /* position of the ring's head when it was sent */
+    uint64_t time_ns;
+    uint32_t ifindex, origin, origin_gen, size;
+    struct canfd_frame frame;
 };
 
 static void on_token(struct loop_source *source, uint32_t events)
@@ -50,7 +52,6 @@ int inbox_open(struct inbox *inbox)
 
     if (slot < 0) return slot;
     inbox->slot = (uint32_t)slot;
-    inbox->stash_end = &inbox->stash;
     inbox->source = (struct loop_source){ open_socket(inbox), on_token };
     error = inbox->source.fd < 0 ? inbox->source.fd : slot_open(inbox->bus, inbox->slot, inbox->gen);
     if (!error) error = loop_add(&inbox->source, EPOLLIN);
@@ -76,7 +77,10 @@ void inbox_close(struct inbox *inbox)
         for (uint32_t row = 0; row < IMAP_ROWS; row++)
             if (inbox->wanted[index][row]) imap_clear(&inbox->bus->data->map[index], row, inbox->slot);
     free(inbox->wanted);
+    free(inbox->own);
     inbox->wanted = NULL;
+    inbox->own = NULL;
+    inbox->own_count = inbox->own_room = 0;
     slot_end(inbox->bus, inbox->slot, inbox->gen);
 }
 
@@ -107,33 +111,55 @@ void inbox_unwant(struct inbox *inbox, uint32_t index, uint32_t id)
 
 /* ---- frames ---- */
 
-void inbox_make_room(struct inbox *inbox)
+/* Twice the room, with the first at the begin. */
+static bool grow(struct inbox *inbox)
 {
-    struct inbox_stash *stash;
+    uint32_t room = inbox->own_room ? inbox->own_room * 2 : OWN_LEAST;
+    struct inbox_own *fresh = malloc(room * sizeof(*fresh));
 
-    if (ring_count(inbox->bus, inbox->slot) < ROOM) return;
-    for (unsigned i = 0; i < RING_SLOTS; i++) {
-        stash = malloc(sizeof(*stash));
-        if (!stash || !ring_pop(inbox->bus, inbox->slot, &stash->item)) {
-            free(stash);
-            return;
-        }
-        stash->next = NULL;
-        *inbox->stash_end = stash;
-        inbox->stash_end = &stash->next;
-    }
+    if (!fresh) return false;
+    for (uint32_t i = 0; i < inbox->own_count; i++)
+        fresh[i] = inbox->own[(inbox->own_first + i) % inbox->own_room];
+    free(inbox->own);
+    inbox->own = fresh;
+    inbox->own_first = 0;
+    inbox->own_room = room;
+    return true;
 }
 
-/* The oldest frame: from the stash, or from the ring. */
+void inbox_put(struct inbox *inbox, const struct bus_frame *frame, const struct ring_meta *meta)
+{
+    struct inbox_own *own;
+
+    if (frame->size > sizeof(own->frame)) return;
+    if (inbox->own_count == inbox->own_room && !grow(inbox))
+        return; /* lost, as by a receiver without memory */
+    own = &inbox->own[(inbox->own_first + inbox->own_count++) % inbox->own_room];
+    own->after = ring_head(inbox->bus, inbox->slot);
+    own->time_ns = meta->time_ns;
+    own->ifindex = meta->ifindex;
+    own->origin = frame->origin;
+    own->origin_gen = frame->origin_gen;
+    own->size = frame->size;
+    memcpy(&own->frame, frame->frame, frame->size);
+}
+
+/* The oldest frame. What others sent before it comes first, unless its sender has not finished. */
 static bool next_frame(struct inbox *inbox, struct ring_item *item)
 {
-    struct inbox_stash *stash = inbox->stash;
+    const struct inbox_own *own = &inbox->own[inbox->own_first];
 
-    if (!stash) return ring_pop(inbox->bus, inbox->slot, item);
-    *item = stash->item;
-    inbox->stash = stash->next;
-    if (!inbox->stash) inbox->stash_end = &inbox->stash;
-    free(stash);
+    if (!inbox->own_count || ring_tail(inbox->bus, inbox->slot) < own->after)
+        if (ring_pop(inbox->bus, inbox->slot, item)) return true;
+    if (!inbox->own_count) return false;
+    item->time_ns = own->time_ns;
+    item->ifindex = own->ifindex;
+    item->origin = own->origin;
+    item->origin_gen = own->origin_gen;
+    item->size = own->size;
+    memcpy(item->frame, &own->frame, sizeof(own->frame));
+    inbox->own_first = (inbox->own_first + 1) % inbox->own_room;
+    inbox->own_count--;
     return true;
 }
 
@@ -143,10 +169,10 @@ bool inbox_serve(struct inbox *inbox)
 
     for (unsigned i = 0; i < FRAMES_A_TURN; i++) {
         if (!next_frame(inbox, &item)) {
-            if (wake_settle(inbox->bus, inbox->slot, inbox->source.fd)) return i > 0;
+            if (wake_settle(inbox->bus, inbox->slot, inbox->source.fd)) return false;
             continue;
         }
-        if (!inbox->frame(inbox, &item)) return true;
+        if (!inbox->frame(inbox, &item)) break;
     }
-    return true; /* the token is still there */
+    return inbox->own_count; /* of the others' the token is still there */
 }

@@ -15,8 +15,9 @@ struct inbox {
     uint32_t slot, gen;
     /* A frame; it is valid during the call. False: no more for now, the rest stays (the owner calls inbox_serve when he wants it). */
     bool (*frame)(struct inbox *inbox, const struct ring_item *item);
-    struct inbox_stash *stash, **stash_end; /* frames taken out early */
-    uint16_t (*wanted)[IMAP_ROWS];          /* by map: how many want a row; NULL: nobody ever did */
+    struct inbox_own *own; /* frames that the worker sent itself: a queue of own_room places */
+    uint32_t own_first, own_count, own_room;
+    uint16_t (*wanted)[IMAP_ROWS]; /* by map: how many want a row; NULL: nobody ever did */
 };
 
 /* Takes a slot and watches it. bus and frame are set by the caller; the rest is zero. Returns 0 or -errno. */
@@ -28,10 +29,11 @@ void inbox_close(struct inbox *inbox);
 int inbox_want(struct inbox *inbox, uint32_t index, uint32_t id);
 void inbox_unwant(struct inbox *inbox, uint32_t index, uint32_t id);
 
-/* Hands out what is there, some frames at a time; the loop goes on with the rest. Returns whether there was any. */
+/* Hands out what is there, some frames at a time; the loop goes on with the rest of others' frames, and the caller with the rest of our own.
+ * Returns whether there may be more of these. */
 bool inbox_serve(struct inbox *inbox);
 
-/* Before the worker sends a frame that comes here, too: makes room for it. */
-void inbox_make_room(struct inbox *inbox);
+/* For bus->to_self: a frame that the worker sends and wants itself. inbox_serve() brings it in its place among those of others. */
+void inbox_put(struct inbox *inbox, const struct bus_frame *frame, const struct ring_meta *meta);
 
 #endif

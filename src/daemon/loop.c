@@ -39,9 +39,9 @@ void loop_remove(struct loop_source *source)
         if (turn[i].data.ptr == source) turn[i].data.ptr = NULL;
 }
 
-int loop_turn(void)
+int loop_turn(bool wait)
 {
-    int count = epoll_wait(epoll_fd, turn, EVENTS_MAX, -1);
+    int count = epoll_wait(epoll_fd, turn, EVENTS_MAX, wait ? -1 : 0);
     if (count < 0) return errno == EINTR ? 0 : -errno;
     turn_count = count;
     for (int i = 0; i < count; i++) {
@@ -49,5 +49,5 @@ int loop_turn(void)
         if (source) source->ready(source, turn[i].events);
     }
     turn_count = 0;
-    return 0;
+    return count;
 }

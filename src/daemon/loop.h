@@ -2,6 +2,7 @@
 #ifndef DAEMON_LOOP_H
 #define DAEMON_LOOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,7 +21,7 @@ int loop_change(struct loop_source *source, uint32_t events);
  * descriptor. */
 void loop_remove(struct loop_source *source);
 
-/* Waits for events and hands them out. Returns 0 or -errno. */
-int loop_turn(void);
+/* Waits for events, or looks whether there are any, and hands them out. Returns how many, or -errno. */
+int loop_turn(bool wait);
 
 #endif

@@ -166,6 +166,7 @@ static void on_link_gone(void *context, uint32_t ifindex)
 static int start_engine(const struct worker_config *config)
 {
     worker.engine.bus = &worker.bus;
+    worker.bus.to_self = engine_take_own;
     worker.engine.data_fd = config->memory_fds[1];
     worker.engine.token_fd = worker.links.token_fd;
     worker.links.gone = on_link_gone;
@@ -212,8 +213,8 @@ int worker_main(const struct worker_config *config)
     signal(SIGPIPE, SIG_IGN);
     if (start(config) < 0) return 1;
     while (!worker.ctl.shutdown) {
-        engine_turn(&worker.engine);
-        if (loop_turn() < 0) return 1;
+        bool busy = engine_turn(&worker.engine);
+        if (loop_turn(!busy) < 0) return 1;
     }
     linkserver_stop(&worker.links);
     engine_stop(&worker.engine);
