@@ -14,9 +14,24 @@
 #define SOCKET_TYPES     11 /* SOCK_MAX */
 #define SOCKET_TYPE_MASK 0xf
 
+/* For what somebody scribbled over. */
+static ssize_t no_send(const struct bus *bus, uint32_t slot, int fd, const struct raw_send *message,
+                       int flags)
+{
+    (void)bus, (void)slot, (void)fd, (void)message, (void)flags;
+    return -EOPNOTSUPP;
+}
+
+static ssize_t no_receive(const struct bus *bus, uint32_t slot, int fd, struct raw_receive *message,
+                          int flags)
+{
+    (void)bus, (void)slot, (void)fd, (void)message, (void)flags;
+    return -EOPNOTSUPP;
+}
+
 static const struct family_protocol *protocol_of(const struct bus *bus, uint32_t slot)
 {
-    static const struct family_protocol none = { 0 };
+    static const struct family_protocol none = { .send = no_send, .receive = no_receive };
 
     switch (load_relaxed(&bus->data->slot[slot].protocol)) {
     case CAN_BCM: return &family_bcm;
