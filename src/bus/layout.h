@@ -234,6 +234,7 @@ struct bus_slot {
     _Alignas(64) atomic_u64 head; /* ring: next ticket to claim; producers advance it */
     atomic_u32 drops;             /* frames refused because the ring was full */
     atomic_u32 armed;             /* generation << 2 | WAKE_*: who sends the token (wake.c) */
+    atomic_u32 drops_told;        /* what records say: drops while SO_RXQ_OVFL is on, else 0 */
 
     _Alignas(64) atomic_u64 tail; /* ring: next ticket to take; consumers advance it */
     atomic_u32 error; /* sk_err: positive errno, 0 none. Written by the daemon, taken by whoever sees it */

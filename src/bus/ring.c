@@ -62,7 +62,7 @@ static void write_record(const struct bus *bus, uint32_t slot, uint64_t ticket, 
         store_relaxed(&to[i / 8], value);
     }
     parcel = ring_pack(frame, meta->time_ns, meta->ifindex, meta->record_flags);
-    ring_label(record, &parcel, meta->gen, load_relaxed(&slot_of(bus, slot)->drops));
+    ring_label(record, &parcel, meta->gen, load_relaxed(&slot_of(bus, slot)->drops_told));
 }
 
 OFF_PATH void ring_withdraw(struct ring_record *record, uint64_t ticket, uint32_t owner)
@@ -179,6 +179,7 @@ int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *fram
         if (likely(publish(ring_record_of(bus->data, slot, head), head, frame->owner))) return 0;
     }
     add_relaxed(&at->drops, 1);
+    if (load_relaxed(&at->option[OPT_RXQ_OVFL])) store_relaxed(&at->drops_told, load_relaxed(&at->drops));
     return -ENOBUFS;
 }
 

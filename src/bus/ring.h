@@ -97,7 +97,7 @@ static inline bool ring_try_push(struct data *data, uint32_t slot, uint32_t gen,
     ring_put_word(record, parcel, 1);
     for (uint32_t i = 2; unlikely(i < parcel->words); i++)
         ring_put_word(record, parcel, i);
-    ring_label(record, parcel, gen, load_relaxed(&at->drops));
+    ring_label(record, parcel, gen, load_relaxed(&at->drops_told));
     if (likely(cas64(&record->word, busy, busy ^ RING_BUSY ^ RING_READY))) return true;
     ring_withdraw(record, head, (uint32_t)parcel->claim >> 2);
     return false;

@@ -407,6 +407,7 @@ static void empty_ring(const struct bus *bus, uint32_t number)
     for (unsigned i = 0; i < 2 * RING_SLOTS && ring_pop(bus, number, &item); i++)
         ;
     store_relaxed(&bus->data->slot[number].drops, 0);
+    store_relaxed(&bus->data->slot[number].drops_told, 0);
     store_seq(&bus->data->slot[number].armed,
               ((load_relaxed(&bus->data->slot[number].armed) & ~3u) + 4) | WAKE_ARMED);
 }

@@ -307,6 +307,12 @@ static int detach_filter_in(const struct option_call *call, int *value)
     return bpf_detach(call->bus, call->number);
 }
 
+/* Frames know what was dropped before them if the option was on when they were queued. */
+static void rxq_ovfl_after(const struct option_call *call, int value)
+{
+    store_relaxed(&call->slot->drops_told, value ? load_relaxed(&call->slot->drops) : 0);
+}
+
 static int attach_bpf_set(const struct option_call *call, const void *user, socklen_t size)
 {
     return bpf_attach_extended(call->bus, call->number, user, size);
@@ -378,7 +384,7 @@ const struct option options_socket[] = {
     SO(SO_MARK, OPT_MARK, .in = mark_in),
     SO(SO_PROTOCOL, -1, .in = options_refused, .out = zero_out),
     SO(SO_DOMAIN, -1, .in = options_refused, .out = domain_out),
-    SO(SO_RXQ_OVFL, OPT_RXQ_OVFL, .in = as_bool),
+    SO(SO_RXQ_OVFL, OPT_RXQ_OVFL, .in = as_bool, .after = rxq_ovfl_after),
     SO(SO_PEEK_OFF, -1, .in = not_supported, .out = not_supported),
     SO(SO_LOCK_FILTER, OPT_LOCK_FILTER, .in = lock_filter_in),
     SO(SO_SELECT_ERR_QUEUE, OPT_SELECT_ERR_QUEUE, .in = as_bool),
