@@ -31,7 +31,7 @@
  * is woken may run before the sender goes on. */
 struct wakes {
     const struct bus *bus;
-    int token_fd;
+    int token_fd, worker_fd; /* as in struct bus_frame */
     uint32_t count;
     uint32_t slot[WAKES_AT_ONCE];
 };
@@ -40,9 +40,13 @@ static void wake_each(struct wakes *wakes, int token_fd)
 {
     uint32_t gen;
 
-    for (uint32_t i = 0; i < wakes->count; i++)
-        if (wake_notify(wakes->bus, wakes->slot[i], token_fd, &gen) == -ECONNREFUSED)
-            slot_end(wakes->bus, wakes->slot[i], gen);
+    for (uint32_t i = 0; i < wakes->count; i++) {
+        uint32_t slot = wakes->slot[i];
+        if (wakes->worker_fd && (load_relaxed(&wakes->bus->data->slot[slot].rx_flags) & RX_INBOX))
+            wake_notify_connected(wakes->bus, slot, wakes->worker_fd - 1);
+        else if (wake_notify(wakes->bus, slot, token_fd, &gen) == -ECONNREFUSED)
+            slot_end(wakes->bus, slot, gen);
+    }
 }
 
 /* Tokens that are not taken count against the socket they came from: many of them would make the program's own socket look
@@ -275,6 +279,7 @@ void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const 
 
     wakes.bus = bus;
     wakes.token_fd = frame->token_fd;
+    wakes.worker_fd = frame->worker_fd;
     wakes.count = 0;
     deliver(bus, index, ifindex, frame, record_flags, &wakes);
     if (wakes.count) wake_all(&wakes);
@@ -308,6 +313,7 @@ int bus_send(const struct bus *bus, uint32_t index, uint64_t state, const struct
     if (unlikely(!(state & LINK_UP))) return -ENETDOWN;
     wakes.bus = bus;
     wakes.token_fd = frame->token_fd;
+    wakes.worker_fd = frame->worker_fd;
     wakes.count = 0;
     if (likely(link_state_kind(state) == LINK_KIND_VCAN)) {
         count(bus, index, frame, frame->loopback ? COUNT_LOOPED : COUNT_SENT, bytes);

@@ -29,6 +29,7 @@ struct bus_frame {
     uint32_t mark;
     uint64_t time_ns; /* CLOCK_REALTIME; 0: read the clock when somebody wants it */
     int token_fd;     /* datagram socket to send wake-ups from */
+    int worker_fd;    /* the sender's connection to the worker + 1, to wake that by; 0: none */
     bool loopback;    /* CAN_RAW_LOOPBACK: local sockets receive it too */
 };
 

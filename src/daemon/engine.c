@@ -308,24 +308,35 @@ void engine_take_request(struct engine_socket *socket)
     recv(socket->source.fd, &head, sizeof(head), MSG_DONTWAIT); /* the rest goes with it */
 }
 
+static void serve(struct engine_socket *socket, const struct service_request *request, int *reply)
+{
+    int result = receive_payload(*reply, request->size);
+
+    if (!result)
+        result = socket->protocol->request(socket, request, reply);
+    else if (socket->protocol->leaves_requests)
+        engine_take_request(socket);
+    if (*reply >= 0) engine_answer(*reply, result);
+}
+
+/* A request, a token, garbage, or the end. */
 static void on_request(struct loop_source *source, uint32_t events)
 {
     struct engine_socket *socket = loop_owner(source, struct engine_socket, source);
+    struct engine *engine = socket->engine;
     struct service_request request;
-    int reply = -1, result;
+    int reply = -1;
     ssize_t size;
 
-    socket->engine->now = clock_mono_ns();
+    engine->now = clock_mono_ns();
     size = events & EPOLLIN ? receive(socket, &request, &reply) : -EAGAIN;
     if (size == 0 || (size < 0 && (events & (EPOLLHUP | EPOLLERR)))) {
         on_hang_up(socket);
     } else if (size >= (ssize_t)sizeof(request) && reply >= 0) {
-        result = receive_payload(reply, request.size);
-        if (!result)
-            result = socket->protocol->request(socket, &request, &reply);
-        else if (socket->protocol->leaves_requests)
-            engine_take_request(socket);
-        if (reply >= 0) engine_answer(reply, result);
+        serve(socket, &request, &reply);
+    } else if (size > 0) {
+        if (socket->protocol->leaves_requests) engine_take_request(socket);
+        inbox_serve(&engine->inbox);
     }
     if (reply >= 0) close(reply);
 }

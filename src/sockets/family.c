@@ -167,11 +167,11 @@ int family_transmit(const struct bus *bus, uint32_t slot, int fd, uint32_t ifind
                              .origin_gen = load_relaxed(&at->gen),
                              .owner = slot,
                              .mark = load_relaxed(&at->option[OPT_MARK]),
-                             .token_fd = -1,
+                             .token_fd = -1, /* a connection cannot send tokens to others than the worker */
+                             .worker_fd = fd + 1,
                              .loopback = true };
     int error;
 
-    (void)fd; /* a connection cannot send tokens to others */
     error = bus_transmit(bus, ifindex, &out);
     if (!error) store_relaxed(&at->tx_frames, load_relaxed(&at->tx_frames) + 1);
     return error;

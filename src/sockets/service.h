@@ -3,7 +3,7 @@
  * Such a descriptor is an AF_UNIX SOCK_SEQPACKET socket, bound to DIR/s/SLOT.GEN as every CAN socket, and connected to the worker (CTL_SOCKET). The
  * worker learns from its end when the last holder is gone. On it travel
  *   to the program: tokens only (bus/wake.h). What there is to read lies in the slot's message queue (bus/mqueue.h);
- *   to the worker: requests, each with one end of a socket pair. On that pair lies the request's payload, and there comes the answer.
+ *   to the worker: single bytes, tokens for its inbox (daemon/inbox.h), and requests, each with one end of a socket pair. On that pair lies the request's payload, and there comes the answer.
  * The worker leaves a request with SERVICE_BALLAST unread until what it asked for is done: so long the kernel calls the
  * descriptor not writable, which is what ISO-TP sockets are that send. */
 #ifndef SOCKETS_SERVICE_H
