@@ -91,7 +91,7 @@ static int from_bitrate(struct can_bittiming *bt, const struct can_bittiming_con
 {
     struct candidate best = search(bt, limits, clock_hz);
 
-    if (best.rate_error && (uint64_t)best.rate_error * 1000 / bt->bitrate > BITRATE_ERROR_MAX) return -EDOM;
+    if (!best.brp || (uint64_t)best.rate_error * 1000 / bt->bitrate > BITRATE_ERROR_MAX) return -EDOM;
     uint32_t sjw = !bt->sjw ? 1 : bt->sjw > limits->sjw_max ? limits->sjw_max : bt->sjw;
     bt->sjw = sjw > best.tseg2 ? best.tseg2 : sjw;
     bt->prop_seg = best.tseg1 / 2;
