@@ -1,5 +1,5 @@
 /* tests/unit/bittiming.c - bit timings that Linux 6.1 computed for real drivers; the same search compared at random with a running kernel
- * is tests/vm/bittiming.test. */
+ * is tests/diff/bittiming.test. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* tests/vm/timings.c - random bit timings, given to a kernel's controller and to can/bittiming.c: do both make the same of them?
+/* tests/diff/timings.c - random bit timings, given to a kernel's controller and to can/bittiming.c: do both make the same of them?
  *
  * timings INTERFACE CLOCK COUNT SEED, where INTERFACE is an SJA1000 that is down. Prints what differs, then "COUNT compared, N differ, M accepted". */
 #include <errno.h>
