@@ -11,6 +11,8 @@
 #include <unistd.h>
 #include "bus/links.h"
 
+#define LOOK_NS 5000000u /* between two looks whether a program still waits in close(2) */
+
 static struct engine_socket *socket_of(struct isotp *isotp)
 {
     return timer_owner(isotp, struct engine_socket, isotp);
@@ -185,11 +187,32 @@ static void link_gone(struct engine_socket *socket, uint32_t ifindex)
 }
 
 /* A program that closes its socket or exits waits for its PDU; one that was killed does not. */
-static bool hung_up(struct engine_socket *socket)
+static bool is_awaited(const struct engine_socket *socket, uint64_t now)
 {
     struct bus_slot *slot = engine_slot(socket);
+    uint32_t busy = slot ? load_relaxed(&slot->busy) : 0;
 
-    return isotp_is_sending(&socket->isotp) && slot && (load_relaxed(&slot->busy) & SERVICE_BUSY_DRAIN);
+    return (busy & SERVICE_BUSY_DRAIN) && !service_busy_is_old(busy, now);
+}
+
+static void look_again(struct timer *timer, uint64_t now)
+{
+    struct engine_socket *socket = timer_owner(timer, struct engine_socket, last);
+
+    if (is_awaited(socket, now)) {
+        timers_set(&socket->engine->timers, timer, now + LOOK_NS);
+    } else {
+        isotp_abort(&socket->isotp);
+        finish(socket);
+    }
+}
+
+static bool hung_up(struct engine_socket *socket)
+{
+    if (!isotp_is_sending(&socket->isotp) || !is_awaited(socket, socket->engine->now)) return false;
+    socket->last.expire = look_again;
+    timers_set(&socket->engine->timers, &socket->last, socket->engine->now + LOOK_NS);
+    return true;
 }
 
 static void end(struct engine_socket *socket)

@@ -1,5 +1,6 @@
 /* sockets/family.c - PF_CAN: which protocol a socket is of, and what its protocols have in common. */
 #include "sockets/family.h"
+#include "base/clock.h"
 #include "base/sys.h"
 #include "bus/bus.h"
 #include "bus/wake.h"
@@ -224,15 +225,17 @@ bool family_is_sending(const struct bus *bus, uint32_t slot)
 void family_closing(const struct bus *bus, uint32_t slot)
 {
     atomic_u32 *busy = &bus->data->slot[slot].busy;
+    uint32_t word = load_relaxed(busy);
 
-    if (!family_is_raw(bus, slot)) cas32(busy, SERVICE_BUSY_WORKER, SERVICE_BUSY_WORKER | SERVICE_BUSY_DRAIN);
+    if (!family_is_raw(bus, slot) && (word & SERVICE_BUSY_WORKER))
+        cas32(busy, word, service_busy_time(clock_mono_ns()) | SERVICE_BUSY_WORKER | SERVICE_BUSY_DRAIN);
 }
 
 void family_closed(const struct bus *bus, uint32_t slot)
 {
     struct bus_slot *at = &bus->data->slot[slot];
     struct timespec moment = { 0, 500000 };
-    uint32_t life = load_acquire(&bus->data->life[slot]);
+    uint32_t life = load_acquire(&bus->data->life[slot]), word;
 
     if (family_is_raw(bus, slot)) {
         raw_closed(bus, slot);
@@ -240,6 +243,13 @@ void family_closed(const struct bus *bus, uint32_t slot)
     }
     if (!(load_relaxed(&at->busy) & SERVICE_BUSY_DRAIN) || wake_probe(bus, slot, life >> 2) != WAKE_DEAD)
         return;
-    while (load_acquire(&bus->data->life[slot]) == life && (load_acquire(&at->busy) & SERVICE_BUSY_DRAIN))
-        if (sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &moment, NULL) != 0) break;
+    while (load_acquire(&bus->data->life[slot]) == life &&
+           ((word = load_acquire(&at->busy)) & SERVICE_BUSY_DRAIN)) {
+        if (sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &moment, NULL) != 0) {
+            cas32(&at->busy, word, SERVICE_BUSY_WORKER); /* a signal: as if we had been killed */
+            break;
+        }
+        cas32(&at->busy, word,
+              service_busy_time(clock_mono_ns()) | (word & ~(UINT32_MAX << SERVICE_BUSY_SHIFT)));
+    }
 }

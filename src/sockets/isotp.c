@@ -131,14 +131,6 @@ static int getsockname_of(const struct bus *bus, uint32_t number, struct sockadd
 
 /* ---- whose turn it is to send ---- */
 
-static bool is_stale(uint32_t claim, uint32_t now_ms)
-{
-    const uint32_t mask = UINT32_MAX >> SERVICE_BUSY_SHIFT;
-
-    return !(claim & SERVICE_BUSY_WORKER) &&
-           ((now_ms - (claim >> SERVICE_BUSY_SHIFT)) & mask) > SERVICE_CLAIM_MS;
-}
-
 /* Somebody else sends. Waits until that may be over: 0, -EINTR. */
 static int wait_for_turn(const struct bus *bus, uint32_t number, int fd, uint32_t claim)
 {
@@ -161,11 +153,14 @@ static int take_turn(const struct bus *bus, uint32_t number, int fd, int flags, 
     struct bus_slot *slot = &bus->data->slot[number];
 
     for (;;) {
-        uint32_t word = load_acquire(&slot->busy), now_ms = (uint32_t)(clock_mono_ns() / 1000000u);
+        uint32_t word = load_acquire(&slot->busy);
+        uint64_t now_ns = clock_mono_ns();
         int error;
         if (!load_relaxed(&slot->bound)) return -EADDRNOTAVAIL;
-        *claim = now_ms << SERVICE_BUSY_SHIFT ? now_ms << SERVICE_BUSY_SHIFT : 1u << SERVICE_BUSY_SHIFT;
-        if ((!word || is_stale(word, now_ms)) && cas32(&slot->busy, word, *claim)) return 0;
+        *claim = service_busy_time(now_ns) ? service_busy_time(now_ns) : 1u << SERVICE_BUSY_SHIFT;
+        if ((!word || (!(word & SERVICE_BUSY_WORKER) && service_busy_is_old(word, now_ns))) &&
+            cas32(&slot->busy, word, *claim))
+            return 0;
         if ((word & SERVICE_BUSY_WORKER) && raw_is_nonblocking(fd, flags)) return -EAGAIN;
         error = word ? wait_for_turn(bus, number, fd, word) : 0;
         if (error) return error;

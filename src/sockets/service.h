@@ -32,13 +32,23 @@ struct service_isotp {
 };
 
 /* bus_slot.busy of CAN_ISOTP: 0, or whose turn it is to send. A program claims it with the time, in ms << SERVICE_BUSY_SHIFT, for a single frame
- * or until its request is served; a claim that is older than SERVICE_CLAIM_MS was its holder's last. */
+ * or until its request is served; a claim that is older than SERVICE_CLAIM_MS was its holder's last. Who waits in close(2) for the end of
+ * a PDU puts the time there as long as it waits: when it is killed there, or a signal ends the wait, the PDU is given up. */
 enum {
     SERVICE_BUSY_WORKER = 1, /* a PDU is being sent */
     SERVICE_BUSY_DRAIN = 2,  /* and is to be sent to its end although nobody holds the socket any more */
     SERVICE_BUSY_SHIFT = 2,
 };
 #define SERVICE_CLAIM_MS 200u
+
+static inline uint32_t service_busy_time(uint64_t now_ns)
+{
+    return (uint32_t)(now_ns / 1000000u) << SERVICE_BUSY_SHIFT;
+}
+static inline bool service_busy_is_old(uint32_t busy, uint64_t now_ns)
+{
+    return (int32_t)(service_busy_time(now_ns) - busy) > (int32_t)(SERVICE_CLAIM_MS << SERVICE_BUSY_SHIFT);
+}
 
 struct service_answer {
     int32_t result;
