@@ -130,6 +130,7 @@ static void ring_counts_what_it_refuses(void **state)
     struct ring_item item;
 
     (void)state;
+    store_relaxed(&at->option[OPT_RXQ_OVFL], 1);
     for (uint32_t i = 0; i < RING_SLOTS; i++)
         push(i);
     for (uint32_t i = 0; i < 5; i++)
@@ -143,6 +144,22 @@ static void ring_counts_what_it_refuses(void **state)
     assert_true(ring_pop(&mem.bus, reader.slot, &item));
     assert_item(&item, 99, 16);
     assert_int_equal(item.drops, 5);
+}
+
+static void ring_records_tell_no_drops_unless_asked(void **state)
+{
+    struct ring_item item;
+
+    (void)state;
+    for (uint32_t i = 0; i <= RING_SLOTS; i++)
+        push(i);
+    assert_int_equal(load_relaxed(&at->drops), 1);
+    assert_pops(0);
+    assert_int_equal(push(99), 0);
+    for (uint32_t i = 1; i < RING_SLOTS; i++)
+        assert_pops(i);
+    assert_true(ring_pop(&mem.bus, reader.slot, &item));
+    assert_int_equal(item.drops, 0);
 }
 
 static void ring_limit_is_exact(void **state)
@@ -351,6 +368,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(ring_gives_back_what_was_put_in),
         TEST(ring_counts_what_it_refuses),
+        TEST(ring_records_tell_no_drops_unless_asked),
         TEST(ring_limit_is_exact),
         TEST(ring_keeps_every_size),
         TEST(ring_without_the_extension_refuses_large_frames),
