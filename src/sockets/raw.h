@@ -76,9 +76,14 @@ int raw_ioctl(const struct bus *bus, uint32_t slot, unsigned long request, void 
 /* An AF_UNIX socket of this type (SOCK_CLOEXEC ... included) with a slot and its name, or -errno. */
 int raw_open(const struct bus *bus, int type, uint32_t *slot, uint32_t *gen);
 
-/* Nothing is there to read. Waits until something may be: 0, or why not: -EAGAIN, -EINTR. `round` counts the calls for one receive from 0;
- * *since_ns is theirs. */
-int raw_wait(const struct bus *bus, uint32_t slot, int fd, int flags, unsigned round, uint64_t *since_ns);
+/* Nothing is there to read. Waits until something may be: 0, or why not: -EAGAIN, -EINTR. `waiting` belongs to the calls for one
+ * receive; zero at first. */
+struct raw_waiting {
+    uint64_t since_ns; /* when it first went to sleep */
+    unsigned round;
+    bool refuses; /* to wait at all */
+};
+int raw_wait(const struct bus *bus, uint32_t slot, int fd, int flags, struct raw_waiting *waiting);
 /* Something was taken. */
 void raw_taken(const struct bus *bus, uint32_t slot, int fd);
 /* What SIOCGSTAMP will tell of a frame of this time. After its data was copied: who could not have it does not learn its time. */

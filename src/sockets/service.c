@@ -145,15 +145,15 @@ static int take(const struct bus *bus, uint32_t number, int fd, struct raw_recei
 {
     struct bus_slot *slot = &bus->data->slot[number];
     const void *window = process_window(number);
-    uint64_t since_ns = 0;
+    struct raw_waiting waiting = { 0 };
     int result;
 
     if (!window) return -ENOMEM;
-    for (unsigned round = 0;; round++) {
+    for (;;) {
         result = raw_take_error(slot);
         if (!result) result = mqueue_take(bus, number, window, flags & MSG_PEEK, out, scatter, message);
         if (result) break;
-        result = raw_wait(bus, number, fd, flags, round, &since_ns);
+        result = raw_wait(bus, number, fd, flags, &waiting);
         if (result) return result;
     }
     if (!(flags & MSG_PEEK)) raw_taken(bus, number, fd);
