@@ -35,6 +35,7 @@ static const struct measurement {
     { "calls", "read, write and poll of an ordinary fd with and without LD_PRELOAD", bench_calls, false,
       true },
     { "start", "start of a program with and without LD_PRELOAD", bench_start, false, true },
+    { "offer", "sends N frames, R a second, for every line \"N R\" of stdin", offer_frames, true, true },
     { "hold", "opens N sockets for every line \"N\" of stdin, and answers it", hold_sockets, true, true },
     { "calls-worker", "what \"calls\" starts", calls_worker, true, true },
 };
@@ -64,7 +65,7 @@ static void usage(void)
           "  -i LINK         the interface (vcan0): up, MTU 72 or more\n"
           "  -r REPETITIONS  how often each measurement is made (7)\n"
           "  -s SECONDS      how long each takes (2.8)\n"
-          "Without a MEASUREMENT, or with \"all\": all but the last two of\n",
+          "Without a MEASUREMENT, or with \"all\": all but the last three of\n",
           stderr);
     for (unsigned i = 0; i < MEASUREMENT_COUNT; i++)
         fprintf(stderr, "  %-14s %s\n", measurements[i].name, measurements[i].what);

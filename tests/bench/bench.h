@@ -121,5 +121,7 @@ void bench_start(void);     /* program.c: what the start of a program pays for i
 void calls_worker(void);
 /* hold.c: opens bound sockets for somebody else to look at, commanded over stdin and stdout. */
 void hold_sockets(void);
+/* offer.c: sends frames at a rate, commanded over stdin and stdout. */
+void offer_frames(void);
 
 #endif
