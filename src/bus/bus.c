@@ -186,6 +186,7 @@ static OFF_PATH uint64_t deliver_unusual(struct delivery d, uint32_t number, uin
     copies = copies_for(d.bus, number, flags, d.id);
     if (!copies) return meta.time_ns;
     if ((flags & RX_TIME) && !meta.time_ns) meta.time_ns = clock_real_ns();
+    if ((flags & RX_INBOX) && bound_to) meta.record_flags |= RECORD_BOUND;
     if ((flags & RX_INBOX) && d.bus->to_self) {
         d.bus->to_self(d.bus, number, &frame, &meta);
         return meta.time_ns;

@@ -134,7 +134,10 @@ struct ring_record {
         extra; /* bits 0-31 receiver's drop count when this was queued (SO_RXQ_OVFL), 32-63 SO_MARK of the sender */
     atomic_u64 data[RING_DATA_SIZE / 8];
 };
-enum { RECORD_LOCAL = 1 /* sent on this host: MSG_DONTROUTE */ };
+enum {
+    RECORD_LOCAL = 1, /* sent on this host: MSG_DONTROUTE */
+    RECORD_BOUND = 2, /* to an inbox, which can be in two maps: found in that of the interface */
+};
 
 /* The records of a ring; where it stands is in its slot. The gap makes the distance of two rings an odd number of pages: senders to
  * many receivers are at the same place in each ring, which would be the same few places of caches and TLBs else. */

@@ -28,13 +28,20 @@ void subscriptions_remove(struct subscriptions *all, struct subscription *subscr
     subscription->link = NULL;
 }
 
+static bool wants(const struct subscription *s, uint32_t id, const struct can_event *event)
+{
+    if (s->id != id) return false;
+    return s->ifindex ? s->ifindex == event->ifindex && event->scope != CAN_SCOPE_ANY
+                      : event->scope != CAN_SCOPE_LINK;
+}
+
 void subscriptions_serve(struct subscriptions *all, const struct can_event *event)
 {
     uint32_t id = frame_id(event->frame);
 
     for (struct subscription *s = *bucket_of(all, id); s; s = all->coming) {
         all->coming = s->next;
-        if (s->id == id && (!s->ifindex || s->ifindex == event->ifindex)) s->receive(s, event);
+        if (wants(s, id, event)) s->receive(s, event);
     }
     all->coming = NULL;
 }

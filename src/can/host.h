@@ -9,11 +9,15 @@
 #include "base/timers.h"
 #include "can/frame.h"
 
+/* A host that is told of a frame twice, once as one of its interface and once as one of any, says so: each subscription gets it once. */
+enum { CAN_SCOPE_ALL, CAN_SCOPE_ANY, CAN_SCOPE_LINK };
+
 /* A frame that was on a bus. */
 struct can_event {
     const void *frame; /* struct can_frame or canfd_frame, aligned as these */
     enum frame_kind kind;
     uint32_t ifindex;
+    uint32_t scope;    /* CAN_SCOPE_*: who is meant */
     uint64_t origin;   /* which socket sent it (host->send's origin), 0: nobody of this host */
     uint64_t stamp_ns; /* CLOCK_REALTIME of the bus, for the reader */
     uint64_t now;

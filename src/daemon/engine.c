@@ -100,6 +100,7 @@ static bool on_frame(struct inbox *inbox, const struct ring_item *item)
     struct can_event event = { .frame = item->frame,
                                .kind = frame_classify(item->frame, item->size),
                                .ifindex = item->ifindex,
+                               .scope = item->record_flags & RECORD_BOUND ? CAN_SCOPE_LINK : CAN_SCOPE_ANY,
                                .origin = item->origin == SOCKET_NONE
                                              ? 0
                                              : origin_of(item->origin, item->origin_gen),
@@ -308,10 +309,18 @@ void engine_take_request(struct engine_socket *socket)
     recv(socket->source.fd, &head, sizeof(head), MSG_DONTWAIT); /* the rest goes with it */
 }
 
+/* In Linux frames are received while they are sent: what is asked after them finds that done. */
+static void catch_up(struct engine *engine)
+{
+    inbox_catch_up(&engine->inbox);
+    engine->now = clock_mono_ns();
+}
+
 static void serve(struct engine_socket *socket, const struct service_request *request, int *reply)
 {
     int result = receive_payload(*reply, request->size);
 
+    catch_up(socket->engine);
     if (!result)
         result = socket->protocol->request(socket, request, reply);
     else if (socket->protocol->leaves_requests)
@@ -391,7 +400,7 @@ int engine_adopt(struct engine *engine, int fd, const struct ctl_socket *request
 
 void engine_link_gone(struct engine *engine, uint32_t ifindex)
 {
-    engine->now = clock_mono_ns();
+    if (engine->sockets) catch_up(engine);
     for (struct engine_socket *socket = engine->sockets, *next; socket; socket = next) {
         next = socket->next;
         socket->protocol->link_gone(socket, ifindex);

@@ -20,7 +20,7 @@
 struct inbox_own {
     uint64_t after; /* position of the ring's head when it was sent */
     uint64_t time_ns;
-    uint32_t ifindex, origin, origin_gen, size;
+    uint32_t ifindex, origin, origin_gen, record_flags, size;
     struct canfd_frame frame;
 };
 
@@ -140,6 +140,7 @@ void inbox_put(struct inbox *inbox, const struct bus_frame *frame, const struct 
     own->ifindex = meta->ifindex;
     own->origin = frame->origin;
     own->origin_gen = frame->origin_gen;
+    own->record_flags = meta->record_flags;
     own->size = frame->size;
     memcpy(&own->frame, frame->frame, frame->size);
 }
@@ -156,6 +157,7 @@ static bool next_frame(struct inbox *inbox, struct ring_item *item)
     item->ifindex = own->ifindex;
     item->origin = own->origin;
     item->origin_gen = own->origin_gen;
+    item->record_flags = own->record_flags;
     item->size = own->size;
     memcpy(item->frame, &own->frame, sizeof(own->frame));
     inbox->own_first = (inbox->own_first + 1) % inbox->own_room;
@@ -175,4 +177,14 @@ bool inbox_serve(struct inbox *inbox)
         if (!inbox->frame(inbox, &item)) break;
     }
     return inbox->own_count; /* of the others' the token is still there */
+}
+
+void inbox_catch_up(struct inbox *inbox)
+{
+    uint64_t head = ring_head(inbox->bus, inbox->slot);
+
+    for (unsigned i = 0; i <= RING_SLOTS / FRAMES_A_TURN; i++) {
+        if (!inbox->own_count && ring_tail(inbox->bus, inbox->slot) >= head) return;
+        inbox_serve(inbox);
+    }
 }

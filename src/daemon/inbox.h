@@ -33,6 +33,9 @@ void inbox_unwant(struct inbox *inbox, uint32_t index, uint32_t id);
  * Returns whether there may be more of these. */
 bool inbox_serve(struct inbox *inbox);
 
+/* Hands out what was sent until now: before something that came after it. */
+void inbox_catch_up(struct inbox *inbox);
+
 /* For bus->to_self: a frame that the worker sends and wants itself. inbox_serve() brings it in its place among those of others. */
 void inbox_put(struct inbox *inbox, const struct bus_frame *frame, const struct ring_meta *meta);
 

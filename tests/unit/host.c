@@ -28,15 +28,17 @@ static void add(unsigned i, uint32_t id, uint32_t ifindex)
     subscriptions_add(&all, &sub[i]);
 }
 
-static const char *serve(uint32_t id, uint32_t ifindex)
+static const char *serve_scope(uint32_t id, uint32_t ifindex, uint32_t scope)
 {
     struct can_frame frame = { .can_id = id };
-    struct can_event event = { .frame = &frame, .kind = FRAME_CC, .ifindex = ifindex };
+    struct can_event event = { .frame = &frame, .kind = FRAME_CC, .ifindex = ifindex, .scope = scope };
 
     memset(calls, 0, sizeof(calls));
     subscriptions_serve(&all, &event);
     return calls;
 }
+
+static const char *serve(uint32_t id, uint32_t ifindex) { return serve_scope(id, ifindex, CAN_SCOPE_ALL); }
 
 static int start(void **state)
 {
@@ -61,6 +63,14 @@ static void who_is_called(void **state)
     assert_string_equal(serve(0x124, 7), "");
 }
 
+static void who_is_meant(void **state)
+{
+    (void)state;
+    assert_string_equal(serve_scope(0x123, 7, CAN_SCOPE_ANY), "b");
+    assert_string_equal(serve_scope(0x123, 7, CAN_SCOPE_LINK), "ae");
+    assert_string_equal(serve_scope(0x123, 9, CAN_SCOPE_LINK), "");
+}
+
 static void removal_in_a_call(void **state)
 {
     (void)state;
@@ -78,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(who_is_called, start),
+        cmocka_unit_test_setup(who_is_meant, start),
         cmocka_unit_test_setup(removal_in_a_call, start),
     };
     return cmocka_run_group_tests_name("host", tests, NULL, NULL);
