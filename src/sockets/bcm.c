@@ -8,9 +8,7 @@
 #include <errno.h>
 
 #define ADDRESS_SIZE 8
-#define MESSAGE_MAX                                                                                          \
-    (sizeof(struct bcm_msg_head) +                                                                           \
-     257 * sizeof(struct canfd_frame)) /* more frames than that are never used */
+#define FRAMES_MAX   257 /* more than that are never used */
 
 static int connect_to(const struct bus *bus, uint32_t slot, int fd, const struct sockaddr_can *address,
                       socklen_t size)
@@ -35,23 +33,32 @@ static int find_target(const struct bus *bus, const struct raw_send *message, ui
     return *ifindex && links_find(bus->control, *ifindex) >= LINKS_MAX ? -ENODEV : 0;
 }
 
-/* TX_SEND: returns as send(2) does; 0 when it is another opcode. */
+/* TX_SEND. */
 static ssize_t send_once(const struct bus *bus, uint32_t slot, int fd, const struct raw_send *message,
                          size_t size, uint32_t ifindex)
 {
     _Alignas(8) uint8_t bytes[sizeof(struct bcm_msg_head) + sizeof(struct canfd_frame)];
-    const struct bcm_msg_head *head = (const struct bcm_msg_head *)(const void *)bytes;
     struct canfd_frame frame;
     uint32_t frame_size;
     ssize_t result;
     int error = family_gather(bytes, message, size < sizeof(bytes) ? size : sizeof(bytes));
 
     if (error) return error;
-    if (head->opcode != TX_SEND) return 0;
     result = bcm_check_send(bytes, size, &frame, &frame_size);
-    if (result <= 0) return result;
+    if (result <= 0) return result ? result : -EINVAL; /* 0: changed since it was looked at */
     error = ifindex ? family_transmit(bus, slot, fd, ifindex, &frame, frame_size) : -ENODEV;
     return error ? error : result;
+}
+
+/* Only what is used is read: programs may pass more, even where there is nothing. */
+static uint32_t used_size(const struct bcm_msg_head *head, size_t supplied, size_t frame_size)
+{
+    bool has_frames = head->opcode == TX_SETUP || (head->opcode == RX_SETUP && !(head->flags & RX_FILTER_ID));
+    size_t count = has_frames ? head->nframes : 0;
+
+    if (count > supplied) count = supplied;
+    if (count > FRAMES_MAX) count = FRAMES_MAX;
+    return (uint32_t)(sizeof(*head) + count * frame_size);
 }
 
 static ssize_t send_message(const struct bus *bus, uint32_t slot, int fd, const struct raw_send *message,
@@ -71,11 +78,10 @@ static ssize_t send_message(const struct bus *bus, uint32_t slot, int fd, const 
     frame_size = head.flags & CAN_FD_FRAME ? sizeof(struct canfd_frame) : sizeof(struct can_frame);
     if (((size_t)size - sizeof(head)) % frame_size) return -EINVAL;
     result = find_target(bus, message, &ifindex);
-    if (!result) result = send_once(bus, slot, fd, message, (size_t)size, ifindex);
     if (result) return result;
+    if (head.opcode == TX_SEND) return send_once(bus, slot, fd, message, (size_t)size, ifindex);
     request.ifindex = ifindex;
-    request.size = (uint32_t)size;
-    if (request.size > MESSAGE_MAX) request.size = MESSAGE_MAX - (MESSAGE_MAX - sizeof(head)) % frame_size;
+    request.size = used_size(&head, ((size_t)size - sizeof(head)) / frame_size, frame_size);
     return service_call(fd, &request, message);
 }
 
