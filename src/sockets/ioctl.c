@@ -131,12 +131,6 @@ static int ethtool_drvinfo(struct ifcall *call, void *user)
     return usermem_write(user, &info, sizeof(info));
 }
 
-static int ethtool_link(struct ifcall *call, void *user)
-{
-    struct ethtool_value value = { ETHTOOL_GLINK, call->link.carrier };
-    return usermem_write(user, &value, sizeof(value));
-}
-
 static int ethtool_ts_info(struct ifcall *call, void *user)
 {
     struct ethtool_ts_info info = { .cmd = ETHTOOL_GET_TS_INFO,
@@ -153,7 +147,6 @@ static int ethtool(struct ifcall *call)
         int (*answer)(struct ifcall *, void *);
     } table[] = {
         { ETHTOOL_GDRVINFO, ethtool_drvinfo },
-        { ETHTOOL_GLINK, ethtool_link },
         { ETHTOOL_GET_TS_INFO, ethtool_ts_info },
     };
     uint32_t command;
