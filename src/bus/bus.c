@@ -23,9 +23,9 @@
 /* A receiver with any other flag is not the usual one. */
 #define RX_ANY_WAY (RX_OWN | RX_FD | RX_XL | RX_JOIN)
 
-#define INBOX_WAITS      100    /* looks at the worker's full inbox, ... */
-#define INBOX_WAIT_NS    100000 /* ... so far apart */
-#define DEAD_PROBE_EVERY 1024   /* drops between two looks whether the receiver of a full ring still lives */
+#define INBOX_PATIENCE_NS 100000000 /* how long a sender waits for the worker's full inbox, ... */
+#define INBOX_NAP_NS      100000    /* ... looking so often */
+#define DEAD_PROBE_EVERY  1024 /* drops between two looks whether the receiver of a full ring still lives */
 
 /* Receivers that wait for a token. They get it when the frame is in every ring, so that no answer overtakes it: a reader that
  * is woken may run before the sender goes on. */
@@ -148,12 +148,13 @@ static bool wait_for_worker(const struct bus *bus, uint32_t number, const struct
 {
     struct bus_slot *slot = &bus->data->slot[number];
     uint32_t tail = (uint32_t)load_relaxed(&bus->data->slot[number].tail);
-    struct timespec moment = { 0, INBOX_WAIT_NS };
+    struct timespec nap = { 0, INBOX_NAP_NS };
+    uint64_t end;
 
     if (load_relaxed(&slot->busy) == (tail | 1)) return false;
-    for (unsigned i = 0; i < INBOX_WAITS; i++) {
+    for (end = clock_mono_ns() + INBOX_PATIENCE_NS; clock_mono_ns() < end;) {
         wake_notify(bus, number, frame->token_fd, NULL);
-        sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &moment, NULL);
+        sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &nap, NULL);
         if ((uint32_t)load_relaxed(&bus->data->slot[number].tail) != tail) return true;
     }
     store_relaxed(&slot->busy, tail | 1);
