@@ -116,6 +116,7 @@ static long nudge(const struct bus *bus, uint32_t slot, uint32_t gen)
     struct sockaddr_un address;
     int size = wake_address(bus, slot, gen, &address);
 
+    if (load_relaxed(&bus->data->slot[slot].protocol) > CAN_RAW) return ask_daemon(bus, slot);
     return size > 0 ? send_from_fresh(&address, size) : size;
 }
 
@@ -201,7 +202,7 @@ void wake_hung_up(const struct bus *bus, uint32_t slot)
 
     if (load_relaxed(&at->protocol) <= CAN_RAW) return;
     store_seq(&at->bound, 0);
-    cas32(&at->error, 0, ECONNRESET);
+    store_seq(&at->error, ECONNRESET);
 }
 
 static bool settle(const struct bus *bus, uint32_t slot, int fd,

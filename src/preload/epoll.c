@@ -93,15 +93,19 @@ static inline void settle(void)
 }
 
 /* What is true of the socket of this entry, of what was asked; 0 when the entry has nothing to do with such an event. */
-static uint32_t events_of(const struct bus *bus, struct registration *entry, int fd, uint64_t data)
+static uint32_t events_of(const struct bus *bus, struct registration *entry, int fd,
+                          const struct epoll_event *event)
 {
-    uint64_t key = load_acquire(&entry->key);
+    uint64_t key = load_acquire(&entry->key), data = event->data.u64;
+    int target = load_relaxed(&entry->target);
 
     if (!key || key >> 32 != (uint32_t)fd || load_relaxed(&entry->data) != data) return 0;
     if (generation(bus, (uint32_t)key - 1) != load_relaxed(&entry->gen)) {
         cas64(&entry->key, key, 0); /* closed without EPOLL_CTL_DEL */
         return 0;
     }
+    if (unlikely(event->events & EPOLLHUP) && fdtab_get(target) == fd_entry(FD_RAW, (uint32_t)key - 1))
+        ready_verify(bus, (uint32_t)key - 1, target); /* a connection that has ended; now it is known */
     return (uint32_t)ready_mask(bus, (uint32_t)key - 1) & (load_relaxed(&entry->events) | EPOLLERR);
 }
 
@@ -111,7 +115,7 @@ static void correct(const struct bus *bus, int fd, struct epoll_event *event)
     uint32_t found = 0, events;
 
     for (uint32_t i = 0; i < load_acquire(&registrations_high); i++) {
-        events = events_of(bus, &registrations[i], fd, event->data.u64);
+        events = events_of(bus, &registrations[i], fd, event);
         if (events && found && events != found) return;
         if (events) found = events;
     }

@@ -178,6 +178,12 @@ int family_transmit(const struct bus *bus, uint32_t slot, int fd, uint32_t ifind
     return error;
 }
 
+/* Its connection to the worker is gone, and its binding: this says more than that there is no binding. */
+static bool is_lost(const struct bus *bus, uint32_t slot)
+{
+    return unlikely(load_relaxed(&bus->data->slot[slot].error) == ECONNRESET);
+}
+
 ssize_t family_send_other(const struct bus *bus, uint32_t slot, int fd, const struct raw_send *message,
                           int flags)
 {
@@ -185,7 +191,8 @@ ssize_t family_send_other(const struct bus *bus, uint32_t slot, int fd, const st
 
     if (message->name && message->name_size > sizeof(struct sockaddr_storage)) return -EINVAL;
     if (message->name && !usermem_ok(message->name, message->name_size, USERMEM_READ)) return -EFAULT;
-    return error ? error : protocol_of(bus, slot)->send(bus, slot, fd, message, flags);
+    if (error || is_lost(bus, slot)) return error ? error : -ECONNRESET;
+    return protocol_of(bus, slot)->send(bus, slot, fd, message, flags);
 }
 
 ssize_t family_write_other(const struct bus *bus, uint32_t slot, int fd, const void *user, size_t size,
@@ -194,7 +201,7 @@ ssize_t family_write_other(const struct bus *bus, uint32_t slot, int fd, const v
     struct iovec iov = { (void *)(uintptr_t)user, size };
     struct raw_send message = { .iov = &iov, .iov_count = 1 };
 
-    return protocol_of(bus, slot)->send(bus, slot, fd, &message, flags);
+    return is_lost(bus, slot) ? -ECONNRESET : protocol_of(bus, slot)->send(bus, slot, fd, &message, flags);
 }
 
 ssize_t family_receive_other(const struct bus *bus, uint32_t slot, int fd, struct raw_receive *message,

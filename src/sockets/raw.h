@@ -5,6 +5,7 @@
 #ifndef SOCKETS_RAW_H
 #define SOCKETS_RAW_H
 
+#include <errno.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -95,11 +96,13 @@ int raw_check_control(const struct raw_send *message);
 /* O_NONBLOCK, or MSG_DONTWAIT in flags. */
 bool raw_is_nonblocking(int fd, int flags);
 
-/* Takes the pending error: 0 or -errno. For send and receive. */
+/* Takes the pending error: 0 or -errno. For send and receive. ECONNRESET is wake_hung_up()'s, and stays. */
 static inline int raw_take_error(struct bus_slot *slot)
 {
-    if (likely(!load_relaxed(&slot->error))) return 0;
-    return -(int)(atomic_exchange(&slot->error, 0) & 0xfff);
+    uint32_t error = load_relaxed(&slot->error);
+
+    if (likely(!error)) return 0;
+    return error == ECONNRESET ? -ECONNRESET : -(int)(atomic_exchange(&slot->error, 0) & 0xfff);
 }
 
 #endif
