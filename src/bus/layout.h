@@ -221,6 +221,12 @@ enum slot_option {
 
 #define STAMP_OF_READING 1 /* a frame without a time stamp: its time is when SIOCGSTAMP asks */
 
+enum {
+    BOUND = 1,
+    BOUND_EVERYWHERE =
+        2, /* the worker's inbox: it may have any row of any interest map, whatever its filters are */
+};
+
 /* A CAN socket. Writers of settings: the processes that share it, under `lock` (slot.c), unless said otherwise. The first
  * line is read by every sender, the second written by them, the third belongs to the reader: small and close together, so that a sender
  * to many sockets touches few pages. */
@@ -245,7 +251,7 @@ struct bus_slot {
         waiters; /* readers asleep in the kernel; too high after one was killed there, which costs little */
     atomic_u64 stamp_ns; /* time of the last frame read, for SIOCGSTAMP; 0 none, or STAMP_OF_READING */
     atomic_u64 rx_frames, tx_frames; /* for `status` */
-    atomic_u32 bound;                /* 1 after bind() until the interface goes */
+    atomic_u32 bound;                /* BOUND after bind() until the interface goes */
     atomic_u32 link;                 /* bound: index in links[], LINKS_MAX for any */
     atomic_u32 async;                /* O_ASYNC is on: SIGIO must follow each frame */
     atomic_u32 signals_owed;         /* SIGIOs that senders could not bring; too many does little harm */

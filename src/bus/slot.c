@@ -231,7 +231,7 @@ static void move_to(const struct bus *bus, uint32_t number, uint32_t index, uint
     rows_set(new, &rows, number);
     store_seq(&slot->link, index);
     store_seq(&slot->ifindex, ifindex);
-    store_seq(&slot->bound, 1);
+    store_seq(&slot->bound, BOUND);
     slot_update_rx_flags_locked(bus, number);
     if (old != new) rows_clear(old, &rows, NULL, number);
 }
@@ -271,6 +271,27 @@ static void stop_receiving(const struct bus *bus, uint32_t number, uint32_t gen)
         flags = load_seq(rx_flags);
 }
 
+/* Leaves rows of this map that the slot's own filters do not tell of. */
+static bool leave_all_rows(const struct bus *bus, uint32_t number, uint32_t life, struct imap *map)
+{
+    for (uint32_t row = 0; row < IMAP_ROWS; row++)
+        if ((uint32_t)load_relaxed(&map->head[row]) && /* most rows are empty, and untouched memory */
+            (load_relaxed(&map->word[row][number / 64]) & imap_bit(number)) &&
+            !withdraw(bus, number, life, map, row))
+            return false;
+    return true;
+}
+
+/* The inbox of a worker that was killed. */
+static bool leave_everywhere(const struct bus *bus, uint32_t number, uint32_t life)
+{
+    for (uint32_t index = 0; index < LINKS_MAX; index++) /* a state of 0: never used */
+        if (load_relaxed(&bus->control->links[index].state) &&
+            !leave_all_rows(bus, number, life, &bus->data->map[index]))
+            return false;
+    return leave_all_rows(bus, number, life, &bus->data->map[IMAP_ANY]);
+}
+
 /* Leaves every map; the filter list stays as it is. False: no longer our business. */
 static bool leave(const struct bus *bus, uint32_t number, uint32_t life)
 {
@@ -279,6 +300,7 @@ static bool leave(const struct bus *bus, uint32_t number, uint32_t life)
     struct rows rows;
 
     stop_receiving(bus, number, life_gen(life));
+    if (unlikely(load_relaxed(&slot->bound) == BOUND_EVERYWHERE)) return leave_everywhere(bus, number, life);
     for (uint32_t which = 0; map && which < 2; which++) { /* a killed owner may have announced either list */
         rows_read(bus, number, which, &rows);
         for (uint32_t i = 0; i < rows.count; i++)

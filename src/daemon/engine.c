@@ -407,16 +407,22 @@ void engine_link_gone(struct engine *engine, uint32_t ifindex)
     }
 }
 
-/* Their connections went with the worker that served them. */
+/* The connections of sockets went with the worker that served them, and so did its inbox. */
 static void orphan_sockets(const struct bus *bus)
 {
     uint32_t high = load_acquire(&bus->data->slots_high);
 
-    for (uint32_t slot = 0; slot < high && slot < SOCKETS_MAX; slot++)
-        if (load_relaxed(&bus->data->slot[slot].protocol) > CAN_RAW) {
-            store_relaxed(&bus->data->slot[slot].busy, 0);
-            wake_hung_up(bus, slot);
+    for (uint32_t number = 0; number < high && number < SOCKETS_MAX; number++) {
+        struct bus_slot *slot = &bus->data->slot[number];
+        uint32_t life = load_acquire(&bus->data->life[number]);
+        if ((life & 3) != SLOT_OPEN) continue;
+        if (load_relaxed(&slot->bound) == BOUND_EVERYWHERE) {
+            slot_end(bus, number, life >> 2);
+        } else if (load_relaxed(&slot->protocol) > CAN_RAW) {
+            store_relaxed(&slot->busy, 0);
+            wake_hung_up(bus, number);
         }
+    }
 }
 
 int engine_start(struct engine *engine)

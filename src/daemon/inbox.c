@@ -61,6 +61,8 @@ int inbox_open(struct inbox *inbox)
     }
     slot_set_filters(inbox->bus, inbox->slot, NULL, 0);
     store_relaxed(&inbox->bus->data->slot[slot].busy, 0);
+    store_relaxed(&inbox->bus->data->slot[slot].bound,
+                  BOUND_EVERYWHERE); /* so whoever ends it clears the maps */
     store_seq(&inbox->bus->data->slot[slot].rx_flags,
               inbox->gen << RX_GEN_SHIFT | RX_OPEN | RX_OWN | RX_FD | RX_TIME | RX_ALL | RX_INBOX);
     return 0;
@@ -73,9 +75,6 @@ void inbox_close(struct inbox *inbox)
         close(inbox->source.fd);
         inbox->source.fd = -1;
     }
-    for (uint32_t index = 0; inbox->wanted && index <= LINKS_MAX; index++)
-        for (uint32_t row = 0; row < IMAP_ROWS; row++)
-            if (inbox->wanted[index][row]) imap_clear(&inbox->bus->data->map[index], row, inbox->slot);
     free(inbox->wanted);
     free(inbox->own);
     inbox->wanted = NULL;
