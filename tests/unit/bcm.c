@@ -206,19 +206,13 @@ static void jobs_are_told_apart(void **state)
           "0 rx_status 1 1 flags 0 count 0 ival 0.000000 0.000000 1#05\n");
 }
 
-static const char *name_of(void *context, uint32_t ifindex)
-{
-    assert_ptr_equal(context, &host);
-    return ifindex == ANY ? "any" : ifindex == IF_A ? "vcan0" : "c1";
-}
-
 static const char *shown(size_t room)
 {
     static char text[1000];
     size_t size;
 
     memset(text, '~', sizeof(text));
-    size = bcm_show(&host.bcm, text, room, name_of, &host);
+    size = bcm_show(&host.bcm, text, room, host_name, NULL);
     for (size_t i = size < room ? size : room; i < sizeof(text); i++)
         assert_int_equal(text[i], '~'); /* nothing behind the end */
     text[size < room ? size : room] = 0;

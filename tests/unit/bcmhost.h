@@ -150,6 +150,12 @@ static inline void host_message(struct bcm *bcm, const struct bcm_msg_head *head
     host_log("\n");
 }
 
+static inline const char *host_name(void *context, uint32_t ifindex)
+{
+    (void)context;
+    return ifindex == ANY ? "any" : ifindex == IF_A ? "vcan0" : ifindex == GONE ? "???" : "c1";
+}
+
 static inline void host_open(uint32_t ifindex)
 {
     memset(&host, 0, sizeof(host));
