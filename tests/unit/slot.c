@@ -103,6 +103,20 @@ static void slot_table_can_be_full(void **state)
     assert_int_equal(slot_claim(&mem.bus, &gen), 77);
 }
 
+/* Nobody closed these: they died, and no sweep has come yet. */
+static void slot_table_full_of_the_dead_has_room(void **state)
+{
+    uint32_t gen, living = 0;
+
+    (void)state;
+    for (uint32_t i = 1; i < SOCKETS_MAX; i++)
+        close(busmem_socket(&mem.bus).fd);
+    assert_true(slot_claim(&mem.bus, &gen) >= 0);
+    for (uint32_t number = 0; number < SOCKETS_MAX; number++)
+        living += state_of(number) == SLOT_OPEN;
+    assert_int_equal(living, 1); /* the sender */
+}
+
 static void slot_sweep_frees_the_dead_and_nobody_else(void **state)
 {
     struct busmem_socket dead = busmem_socket(&mem.bus), alive = busmem_socket(&mem.bus);
@@ -279,6 +293,7 @@ int main(void)
         TEST(slot_numbers_are_used_again_with_another_generation),
         TEST(slot_open_refuses_a_claim_that_was_lost),
         TEST(slot_table_can_be_full),
+        TEST(slot_table_full_of_the_dead_has_room),
         TEST(slot_sweep_frees_the_dead_and_nobody_else),
         TEST(slot_nudge_wakes_who_waits_for_what_is_there),
         TEST(slot_lock_is_taken_from_the_dead),
