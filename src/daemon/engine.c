@@ -21,8 +21,9 @@
 #include "bus/slot.h"
 #include "bus/wake.h"
 
-#define FRAMES_A_CLOCK 8    /* frames that count as simultaneous */
-#define EXPIRE_MAX     4096 /* timers in one go, before other events have their turn */
+#define FRAMES_A_CLOCK  8     /* frames that count as simultaneous */
+#define TIMERS_APART_NS 40000 /* less than the gap between two frames of ISO-TP, and of a 1-Mbit/s bus */
+#define EXPIRE_MAX      4096  /* timers in one go, before other events have their turn */
 
 uint8_t engine_payload[SERVICE_PAYLOAD_MAX];
 
@@ -112,43 +113,48 @@ static bool on_frame(struct inbox *inbox, const struct ring_item *item)
     return true;
 }
 
-static void on_clock(struct loop_source *source, uint32_t events)
-{
-    uint64_t count;
+/* Edge-triggered: nothing has to be read, and engine_turn() does the work. */
+static void on_clock(struct loop_source *source, uint32_t events) { (void)source, (void)events; }
 
-    (void)events;
-    if (read(source->fd, &count, sizeof(count)) < 0) return; /* engine_turn does the work */
-}
-
-/* Sets the clock to the first timer. */
+/* Sets the clock to the first timer, but not so that we wake for each of many: those of TIMERS_APART_NS are served together. */
 static void set_clock(struct engine *engine)
 {
     uint64_t at = timers_next(&engine->timers);
     struct itimerspec spec = { 0 };
 
+    if (at < engine->expired_at + TIMERS_APART_NS) at = engine->expired_at + TIMERS_APART_NS;
     if (at == engine->clock_at) return;
     engine->clock_at = at;
     if (at != TIMERS_NEVER) {
         spec.it_value.tv_sec = (time_t)(at / 1000000000u);
-        spec.it_value.tv_nsec = (long)(at % 1000000000u) | (at == 0); /* none at all would stop it */
+        spec.it_value.tv_nsec = (long)(at % 1000000000u);
     }
     timerfd_settime(engine->clock.fd, TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
+/* True when there are more than can have their turn now. */
+static bool expire(struct engine *engine)
+{
+    for (unsigned i = 0; i < EXPIRE_MAX; i++) {
+        if (!timers_expire(&engine->timers, engine->now)) return false;
+        engine->expired_at = engine->now;
+        engine->now = clock_mono_ns(); /* what was begun by this one is not early */
+    }
+    return true;
+}
+
 bool engine_turn(struct engine *engine)
 {
-    bool more = false;
+    bool more;
 
     if (!engine->sockets) return false;
     engine->now = clock_mono_ns();
     engine->real_offset = clock_real_ns() - engine->now;
-    for (unsigned i = 0; i < EXPIRE_MAX && timers_expire(&engine->timers, engine->now); i++)
-        engine->now = clock_mono_ns(); /* what was begun by this one is not early */
+    more = expire(engine);
     engine->frames = 0;
-    if (engine->inbox.own_count) more = inbox_serve(&engine->inbox);
+    if (engine->inbox.own_count) more |= inbox_serve(&engine->inbox);
     engine->frames = 0;
-    if (timers_next(&engine->timers) <= engine->now) more = true;
-    set_clock(engine);
+    if (!more) set_clock(engine);
     return more;
 }
 
@@ -443,7 +449,7 @@ int engine_start(struct engine *engine)
     if (engine->clock.fd < 0) return -errno;
     prctl(PR_SET_TIMERSLACK, 1);
     orphan_sockets(engine->bus);
-    return loop_add(&engine->clock, EPOLLIN);
+    return loop_add(&engine->clock, EPOLLIN | EPOLLET);
 }
 
 void engine_stop(struct engine *engine)

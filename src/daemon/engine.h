@@ -20,7 +20,8 @@ struct engine {
     int data_fd;  /* the memfd `data`, for windows */
     int token_fd; /* datagram socket for wake-ups */
     struct loop_source clock;
-    uint64_t clock_at; /* when it rings; TIMERS_NEVER: not */
+    uint64_t clock_at;   /* when it rings; TIMERS_NEVER: not */
+    uint64_t expired_at; /* when timers had their turn last */
     struct engine_socket *sockets;
     uint64_t now;         /* of the event that is being handled */
     uint64_t real_offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
