@@ -8,6 +8,7 @@
 #include "daemon/engine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -229,6 +230,14 @@ static void hang_up(struct engine_socket *socket)
     socket->source.fd = -1;
 }
 
+/* The memory that its messages took. While the slot is still ours: its next owner may have CAN XL frames there. */
+static void give_back(const struct engine_socket *socket)
+{
+    if (socket->writer.head && engine_slot(socket))
+        fallocate(socket->engine->data_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  (off_t)(DATA_EXT_OFFSET + socket->slot * WINDOW_SIZE), WINDOW_SIZE);
+}
+
 static void end(struct engine_socket *socket)
 {
     struct engine *engine = socket->engine;
@@ -236,6 +245,7 @@ static void end(struct engine_socket *socket)
     timers_cancel(&engine->timers, &socket->last);
     socket->protocol->end(socket);
     hang_up(socket);
+    give_back(socket);
     slot_end(engine->bus, socket->slot, socket->gen);
     *socket->link = socket->next;
     if (socket->next) socket->next->link = socket->link;
