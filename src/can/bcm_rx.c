@@ -22,10 +22,9 @@ static void tell_change(struct bcm_op *op, uint32_t i)
 /* Tells all that was held back. Returns whether anything was. */
 static bool flush(struct bcm_op *op)
 {
-    uint32_t first = op->nframes > 1, end = op->nframes > 1 ? op->nframes : 1;
     bool any = false;
 
-    for (uint32_t i = first; i < end; i++) {
+    for (uint32_t i = 0; i < op->nframes || i == 0; i++) {
         if (!(op->store_states[i] & BCM_HELD)) continue;
         tell_change(op, i);
         any = true;
@@ -38,10 +37,7 @@ static void expire_throttle(struct timer *timer, uint64_t now)
     struct bcm_op *op = timer_owner(timer, struct bcm_op, throttle);
     uint64_t next = timer->at + op->ival2_ns;
 
-    if (!flush(op)) {
-        op->delivered = false;
-        return;
-    }
+    if (!flush(op)) return;
     if (next <= now) next += ((now - next) / op->ival2_ns + 1) * op->ival2_ns;
     timers_set(op->bcm->host->timers, timer, next);
 }
