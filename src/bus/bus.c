@@ -93,7 +93,7 @@ static uint32_t count_matches(const struct bus *bus, uint32_t number, uint32_t i
         matches = 0;
         current = load_acquire(&slot->filters_cur);
         const struct slot_filters *list = &bus->data->filters[number][current & 1];
-        count = load_relaxed(&list->count);
+        count = load_relaxed(&slot->filter_count[current & 1]);
         if (count > FILTERS_MAX) count = FILTERS_MAX;
         for (uint32_t i = 0; i < count; i++) {
             uint32_t filter_id = load_relaxed(&list->entry[i].id), mask = load_relaxed(&list->entry[i].mask);

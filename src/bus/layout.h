@@ -14,7 +14,7 @@
 #include "base/atomics.h"
 
 #define LAYOUT_MAGIC   0x4e414350u /* "PCAN" */
-#define LAYOUT_VERSION 3u
+#define LAYOUT_VERSION 4u
 
 #define LINKS_MAX         128u /* interfaces of an instance */
 #define LINK_NAME_SIZE    16u  /* IFNAMSIZ */
@@ -173,9 +173,7 @@ struct slot_filter {
 };
 
 struct slot_filters {
-    atomic_u32 count;
-    uint32_t pad;
-    struct slot_filter entry[FILTERS_MAX];
+    struct slot_filter entry[FILTERS_MAX]; /* bus_slot.filter_count of them; a page */
 };
 
 /* Plain integer socket options that a socket keeps and gives back. */
@@ -232,11 +230,12 @@ enum {
  * to many sockets touches few pages. */
 struct bus_slot {
     _Alignas(64) atomic_u32 rx_flags;
-    atomic_u32 ifindex;     /* bound interface; 0: any or unbound */
-    atomic_u32 err_mask;    /* CAN_RAW_ERR_FILTER */
-    atomic_u32 filters_cur; /* version << 1 | which of data.filters[] counts */
-    atomic_u32 rx_limit;    /* bytes: SO_RCVBUF as charged; 0: the ring's own depth */
-    atomic_u32 gen;         /* generation of the slot: part of the socket's name */
+    atomic_u32 ifindex;         /* bound interface; 0: any or unbound */
+    atomic_u32 err_mask;        /* CAN_RAW_ERR_FILTER */
+    atomic_u32 filters_cur;     /* version << 1 | which of data.filters[] counts */
+    atomic_u32 filter_count[2]; /* entries of data.filters[] */
+    atomic_u32 rx_limit;        /* bytes: SO_RCVBUF as charged; 0: the ring's own depth */
+    atomic_u32 gen;             /* generation of the slot: part of the socket's name */
     atomic_u32
         protocol; /* CAN_RAW (or 0); or CAN_BCM, CAN_ISOTP: then what is received lies in the message queue, not in the ring */
 
@@ -320,6 +319,7 @@ _Static_assert(
     "a sender reads the first line of a slot, writes the second, and leaves the third to the reader");
 _Static_assert(offsetof(struct bus_slot, lock) == 192 && sizeof(struct bus_slot) % 128 == 64,
                "slots do not share lines, and are an odd number of them");
+_Static_assert(sizeof(struct slot_filters) == 4096, "a socket with one filter touches one page of them");
 _Static_assert(sizeof(struct ring) % 8192 == 4096, "an odd number of pages");
 _Static_assert(WINDOW_SIZE % 4096 == 0, "windows begin at pages");
 _Static_assert(IMAP_SMALL_GROUPS + (32 - IMAP_SMALL_GROUPS) * IMAP_LARGE_WORDS == IMAP_WORDS,

@@ -69,7 +69,7 @@ struct rows {
 static void rows_read(const struct bus *bus, uint32_t number, uint32_t which, struct rows *out)
 {
     const struct slot_filters *list = &bus->data->filters[number][which & 1];
-    uint32_t count = load_relaxed(&list->count);
+    uint32_t count = load_relaxed(&slot_at(bus, number)->filter_count[which & 1]);
 
     if (count > FILTERS_MAX) count = FILTERS_MAX;
     out->count = 0;
@@ -111,11 +111,12 @@ static void rows_clear(struct imap *map, const struct rows *rows, const struct r
 /* The default filter, by far the most frequent: senders need not look at the list. */
 static bool takes_everything(const struct bus *bus, uint32_t number)
 {
-    const struct slot_filters *list =
-        &bus->data->filters[number][load_relaxed(&slot_at(bus, number)->filters_cur) & 1];
+    const struct bus_slot *slot = slot_at(bus, number);
+    uint32_t which = load_relaxed(&slot->filters_cur) & 1;
+    const struct slot_filter *first = &bus->data->filters[number][which].entry[0];
 
-    return load_relaxed(&list->count) == 1 && !load_relaxed(&list->entry[0].mask) &&
-           !(load_relaxed(&list->entry[0].id) & CAN_INV_FILTER);
+    return load_relaxed(&slot->filter_count[which]) == 1 && !load_relaxed(&first->mask) &&
+           !(load_relaxed(&first->id) & CAN_INV_FILTER);
 }
 
 void slot_update_rx_flags_locked(const struct bus *bus, uint32_t number)
@@ -155,7 +156,7 @@ static void replace_filters(const struct bus *bus, uint32_t number, const struct
         store_relaxed(&list->entry[i].id, filters[i].can_id);
         store_relaxed(&list->entry[i].mask, filters[i].can_mask);
     }
-    store_release(&list->count, count);
+    store_release(&slot->filter_count[next], count);
     rows_read(bus, number, current, &before);
     rows_read(bus, number, next, &after);
     rows_set(map, &after, number);
@@ -184,7 +185,7 @@ uint32_t slot_get_filters(const struct bus *bus, uint32_t number, struct can_fil
     for (unsigned tries = 0; tries < FILTER_READ_TRIES; tries++) {
         current = load_acquire(&slot->filters_cur);
         const struct slot_filters *list = &bus->data->filters[number][current & 1];
-        count = load_relaxed(&list->count);
+        count = load_relaxed(&slot->filter_count[current & 1]);
         if (count > FILTERS_MAX) count = FILTERS_MAX;
         for (uint32_t i = 0; i < count; i++) {
             out[i].can_id = load_relaxed(&list->entry[i].id);
