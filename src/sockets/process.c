@@ -23,7 +23,6 @@ static bool dir_chosen;
 static _Atomic(void *) windows[SOCKETS_MAX];
 static struct bus instance; /* control and data are set before state is READY */
 static atomic_u64 state;
-static _Atomic int last_error = -ENOENT;
 
 void process_set_dir(const char *dir, bool chosen)
 {
@@ -114,6 +113,7 @@ static bool wait_for(uint64_t attempt, uint64_t mine)
 const struct bus *process_bus(void)
 {
     uint64_t now, mine = 0;
+    int error;
 
     while (unlikely((now = load_acquire(&state)) != READY)) {
         if (!mine) mine = my_attempt();
@@ -122,9 +122,9 @@ const struct bus *process_bus(void)
             continue;
         }
         if (!cas64(&state, NONE, mine)) continue;
-        last_error = attach();
-        store_release(&state, last_error ? NONE : READY);
-        if (last_error) return NULL;
+        error = attach();
+        store_release(&state, error ? NONE : READY);
+        if (error) return NULL;
     }
     return &instance;
 }
@@ -162,5 +162,3 @@ const void *process_window(uint32_t slot)
     close_both(fds);
     return window;
 }
-
-int process_attach_error(void) { return last_error; }

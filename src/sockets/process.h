@@ -23,7 +23,4 @@ int process_need_ext(void);
 /* The slot's window (layout.h), mapped when first asked for; NULL: it cannot be. */
 const void *process_window(uint32_t slot);
 
-/* Why the last attach failed: -errno; for `pocketcan doctor`. */
-int process_attach_error(void);
-
 #endif

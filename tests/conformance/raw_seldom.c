@@ -6,7 +6,8 @@
 #include <linux/filter.h>
 #include <linux/net_tstamp.h>
 #include <linux/sockios.h>
-#include <net/if_arp.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/syscall.h>
 
 #define BUF_LOCK     72
@@ -23,6 +24,35 @@ static void lock_filter(int fd)
 
     OK(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &p, sizeof(p)));
     sol_set(fd, SO_LOCK_FILTER, 1);
+}
+
+/* ---- the first of a process ---- */
+
+static pthread_barrier_t all;
+
+static void *open_one(void *unused)
+{
+    int fd;
+
+    pthread_barrier_wait(&all);
+    fd = socket(PF_CAN, SOCK_RAW, CAN_RAW);
+    (void)unused;
+    return (void *)(intptr_t)fd;
+}
+
+TEST(first_sockets_of_many_threads_at_once)
+{
+    pthread_t thread[16];
+
+    pthread_barrier_init(&all, NULL, 16);
+    for (int i = 0; i < 16; i++)
+        CHECK_EQ(pthread_create(&thread[i], NULL, open_one, NULL), 0);
+    for (int i = 0; i < 16; i++) {
+        void *fd;
+        pthread_join(thread[i], &fd);
+        CHECK((intptr_t)fd >= 0);
+        OK(bind_index((int)(intptr_t)fd, index_of(if_a())));
+    }
 }
 
 /* ---- programs that are not classic filters ---- */
@@ -218,6 +248,9 @@ TEST(timestamp_options_read_back_in_their_own_words)
     CHECK_EQ(sol_get(fd, SO_TIMESTAMPNS_OLD), 1);
     CHECK_EQ(sol_get(fd, SO_TIMESTAMP_OLD), 0);
     CHECK_EQ(sol_get(fd, SO_TIMESTAMPNS_NEW), 0);
+    CHECK_EQ(sol_get(fd, SO_TIMESTAMP_NEW), 0);
+    sol_set(fd, SO_TIMESTAMPNS_NEW, 1);
+    CHECK_EQ(sol_get(fd, SO_TIMESTAMP_NEW), 1);
     sol_set(fd, SO_TIMESTAMP_OLD, 1);
     CHECK_EQ(sol_get(fd, SO_TIMESTAMP_OLD), 1);
     sol_set(fd, SO_TIMESTAMPING_OLD, SOF_TIMESTAMPING_SOFTWARE);
@@ -244,7 +277,107 @@ TEST(transmit_stamps_without_a_driver)
     CHECK_ERRNO(recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT), EAGAIN);
 }
 
+TEST(transmit_stamps_of_a_frame_that_is_refused)
+{
+    int index, peer, fd;
+    char buffer[512];
+    struct iovec iov = { buffer, 16 };
+    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = buffer + 64, .msg_controllen = 400 };
+    struct canfd_frame f = fd_frame_of(1, 8);
+
+    VXCAN_UP(&index, &peer);
+    LINK_DOWN(index);
+    CHECK_EQ(link_mtu(index, 16), 0);
+    LINK_UP(index);
+    fd = raw_bound(index);
+    raw_set(fd, CAN_RAW_FD_FRAMES, 1);
+    sol_set(fd, SO_TIMESTAMPING,
+            SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_SOFTWARE);
+    CHECK_ERRNO(write(fd, &f, sizeof(f)), EINVAL);
+    LINK_DOWN(index);
+    raw_new();
+    CHECK_ERRNO(recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT), EAGAIN);
+    CHECK_ERRNO(write(fd, &f, 16), ENETDOWN);
+    CHECK_ERRNO(recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT), EAGAIN);
+}
+
+/* SIOCGSTAMP tells what no control message does. */
+TEST(siocgstamp_without_control_messages)
+{
+    int fd = raw_a(), a = raw_a();
+    struct timeval t = { 0 };
+
+    sol_set(fd, SO_TIMESTAMPING, SOF_TIMESTAMPING_SOFTWARE);
+    put(a, 1);
+    CHECK_GETS(fd, 1);
+    OK(ioctl(fd, SIOCGSTAMP_OLD, &t));
+    CHECK(t.tv_sec > 0);
+    fd = raw_a();
+    sol_set(fd, SO_RXQ_OVFL, 1);
+    put(a, 2);
+    CHECK_GETS(fd, 2);
+    OK(ioctl(fd, SIOCGSTAMP_OLD, &t));
+    CHECK(t.tv_sec > 0);
+}
+
+TEST(siocgstamp_of_a_frame_that_was_read_without_a_stamp_is_a_time)
+{
+    int fd = raw_a(), a = raw_a();
+    struct timeval t = { 0 }, before;
+
+    gettimeofday(&before, NULL);
+    put(a, 1);
+    CHECK_GETS(fd, 1);
+    OK(ioctl(fd, SIOCGSTAMP_OLD, &t));
+    CHECK(t.tv_sec >= before.tv_sec);
+}
+
+TEST(control_messages_to_a_bad_pointer)
+{
+    int fd = raw_a(), a = raw_a();
+    struct can_frame f;
+    struct iovec iov = { &f, sizeof(f) };
+    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = UNMAPPED, .msg_controllen = 100 };
+
+    sol_set(fd, SO_TIMESTAMP, 1);
+    put(a, 1);
+    CHECK_EQ(recvmsg(fd, &m, 0), 16);
+}
+
+/* A reader that is busy leaves the kernel's side behind; a signal is to come all the same. */
+static volatile sig_atomic_t signals;
+static void on_signal(int number) { signals += number == SIGIO; }
+
+TEST(signals_switched_on_between_frames)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+    int fd = raw_a(), a = raw_a();
+
+    OK(sigaction(SIGIO, &action, NULL));
+    OK(fcntl(fd, F_SETOWN, getpid()));
+    put(a, 1);
+    put(a, 2);
+    CHECK_GETS(fd, 1);
+    CHECK_GETS(fd, 2);
+    OK(fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK));
+    signals = 0;
+    put(a, 3);
+    for (int i = 0; i < 1000 && !signals; i++)
+        usleep(1000);
+    CHECK(signals > 0);
+}
+
 /* ---- ioctl ---- */
+
+TEST(ioctl_addresses_are_eaddrnotavail)
+{
+    struct ifreq r = { .ifr_addr.sa_family = AF_INET };
+    int fd = raw_a();
+
+    strcpy(r.ifr_name, if_a());
+    CHECK_ERRNO(ioctl(OK(socket(AF_INET, SOCK_DGRAM, 0)), SIOCGIFADDR, &r), EADDRNOTAVAIL);
+    (void)fd;
+}
 
 static struct ifreq request(void)
 {
