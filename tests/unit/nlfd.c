@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <libmnl/libmnl.h>
@@ -626,6 +627,65 @@ static void those_who_left_are_not_told(void **state)
     assert_true(nothing_to_read());
 }
 
+static void notifications_need_no_room_for_a_name(void **state)
+{
+    struct iovec iov = { reply, sizeof reply };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+    struct pollfd pfd = { fd, POLLIN, 0 };
+    (void)state;
+    change_group(NETLINK_ADD_MEMBERSHIP);
+    put_add("pct0", 0);
+    send_one();
+    assert_int_equal(poll(&pfd, 1, 5000), 1);
+    assert_true(nlfd_recvmsg(nl, fd, &msg, 0) > 0);
+    assert_int_equal(reply_head()->nlmsg_type, RTM_NEWLINK);
+}
+
+/* ---- what the kernel does not take ----------------------------------------------------------------------------- */
+
+static ssize_t send_to(void *name, socklen_t size, void *bytes)
+{
+    struct iovec iov = { bytes, request_size };
+    struct msghdr msg = { .msg_name = name, .msg_namelen = size, .msg_iov = &iov, .msg_iovlen = 1 };
+    return nlfd_sendmsg(nl, fd, &msg, 0);
+}
+
+static void what_does_not_go_to_the_kernel_is_left_alone(void **state)
+{
+    struct sockaddr_nl other = { .nl_family = AF_NETLINK, .nl_pid = 0x7ffffff0 };
+    struct iovec many[UIO_MAXIOV + 1] = { { 0 } };
+    struct msghdr msg = { .msg_iov = many, .msg_iovlen = UIO_MAXIOV + 1 };
+    (void)state;
+    put_add("pct0", NLM_F_ACK);
+    end();
+    assert_int_equal(send_to(&other, sizeof other, request), -ECONNREFUSED);
+    other.nl_pid = 0;
+    assert_int_equal(send_to(&other, 4, request), -EINVAL);
+    assert_int_equal(send_to((void *)8, sizeof other, request), -EFAULT);
+    assert_int_equal(send_to(&other, sizeof other, (void *)8), -EFAULT);
+    assert_int_equal(nlfd_sendmsg(nl, fd, &msg, 0), -EMSGSIZE);
+    request_size = 0;
+    assert_int_equal(ifindex_of("pct0"), 0);
+    assert_true(nothing_to_read());
+}
+
+static void answers_to_what_the_kernel_refused_do_not_come_later(void **state)
+{
+    struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+    int least = 0;
+    (void)state;
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+    put_add("pct0", NLM_F_ACK);
+    end();
+    memset(request + request_size, 0, sizeof request - request_size);
+    request_size = sizeof request;
+    assert_int_equal(send_to(&kernel, sizeof kernel, request), -EMSGSIZE);
+    request_size = 0;
+    assert_true(nothing_to_read());
+    assert_int_equal(add("pct1"), 0); /* not the answer to the other */
+    assert_true(nothing_to_read());
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -651,6 +711,9 @@ int main(void)
         TEST(members_are_told_of_changes),
         TEST(lost_notifications_do_not_wake_for_nothing),
         TEST(those_who_left_are_not_told),
+        TEST(notifications_need_no_room_for_a_name),
+        TEST(what_does_not_go_to_the_kernel_is_left_alone),
+        TEST(answers_to_what_the_kernel_refused_do_not_come_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
