@@ -44,7 +44,7 @@ static socklen_t *length(const struct step *step, socklen_t *otherwise)
 
 /* Takes a descriptor out of all sets before it is closed, if other processes may hold its socket: that an event comes when the
  * socket is only open elsewhere is beyond pocketcan, because the token that makes it readable is taken by who reads. */
-static void unregister(int fd)
+void calls_unregister(int fd)
 {
     struct epoll_event event = { 0 };
 
@@ -64,7 +64,7 @@ static void keep(const struct step *step, int at, long long fd)
             close((int)fd);
         } else {
             if (*slot >= 0 && *slot != fd) {
-                unregister(*slot);
+                calls_unregister(*slot);
                 close(*slot);
             }
             *slot = (int)fd;
@@ -86,7 +86,7 @@ static void op_close(const struct step *step)
     int *slot = step_slot(step, 0), fd = slot ? *slot : -1;
 
     if (slot) *slot = -1;
-    unregister(fd);
+    calls_unregister(fd);
     out_result(STEP_CALL(step, close, fd));
 }
 
@@ -96,7 +96,7 @@ static void op_dup(const struct step *step)
     int from = step_fd(step, 0), *to = step_slot(step, 1), fd;
 
     if (!to || to == step_slot(step, 0)) return;
-    if (*to >= 0) unregister(*to);
+    if (*to >= 0) calls_unregister(*to);
     if (!strcmp(how, "dup2") && *to >= 0)
         fd = (int)STEP_CALL(step, dup2, from, *to);
     else if (!strcmp(how, "dup3") && *to >= 0)

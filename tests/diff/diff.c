@@ -133,7 +133,8 @@ static void run(const struct step *step)
         fork_into(step);
     else if (!strcmp(step->operation, "exec"))
         exec_again(step);
-    else if (!calls_run(step) && !files_run(step) && !frames_run(step) && !links_run(step))
+    else if (!calls_run(step) && !files_run(step) && !frames_run(step) && !links_run(step) &&
+             !names_run(step))
         out(" = unknown step");
 }
 

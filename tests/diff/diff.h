@@ -101,12 +101,15 @@ size_t step_frame(const char *word, uint8_t *bytes, size_t room);
 #define STEP_CALL(step, name, ...)                                                                           \
     (step_number(step, "sys", 0) ? syscall(SYS_##name, __VA_ARGS__) : name(__VA_ARGS__))
 
-/* ---- calls.c, files.c, frames.c, links.c: what steps do; each returns whether it knows the operation ---- */
+/* ---- calls.c, files.c, frames.c, links.c, names.c: what steps do; each returns whether it knows the operation ---- */
 void calls_catch_signals(void);
+/* Before a descriptor is closed, see calls.c. */
+void calls_unregister(int fd);
 bool calls_run(const struct step *step);
 bool files_run(const struct step *step);
 bool frames_run(const struct step *step);
 bool links_run(const struct step *step);
+bool names_run(const struct step *step);
 /* Deletes every link of the sequence. */
 void links_forget(void);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -116,6 +117,7 @@ static void op_range(const struct step *step)
     int *slot = step_slot(step, 0), flags = (int)step_value(step, 1);
 
     if (!slot || *slot < 0) return;
+    if (!(flags & CLOSE_RANGE_CLOEXEC)) calls_unregister(*slot);
     out_result(STEP_CALL(step, close_range, (unsigned)*slot, (unsigned)*slot, flags));
     if (fcntl(*slot, F_GETFD) < 0) *slot = -1;
 }

@@ -11,6 +11,7 @@
  *     a process only knows of what it registered itself, and errors are reported as readability elsewhere. EPOLLERR without
  *     EPOLLIN or EPOLLOUT is not waited for: nothing of the real descriptor tells of it.
  *   - buffers beyond net.core.rmem_max, which pocketcan asks the machine it runs on.
+ *   - dumps of a kind of link that the machine may not know: a kernel then lists all.
  *   - network namespaces; other users.
  */
 #include "diff.h"
@@ -680,12 +681,34 @@ static void create_link(int i)
     }
 }
 
+static void step_look(void)
+{
+    add("p%d %s", process(), WORD_OF("names", "addresses", "lookup", "dump", "dump"));
+    if (g.text[g.used - 1] == 'p' && g.text[g.used - 2] == 'u')
+        add(" %s", chance(90) ? (const char *const[]){ "i0", "i1", "i2", "i3" }[link_number()]
+                              : WORD_OF("lo", "none", "any"));
+    else if (g.text[g.used - 1] == 'p') {
+        if (chance(30)) add(" kind=%s", WORD_OF("vcan", "vxcan"));
+        if (chance(20)) add(" name=i%d", link_number());
+        if (chance(15))
+            add(" index=%s", chance(80) ? (const char *const[]){ "i0", "i1", "i2", "i3" }[link_number()]
+                                        : WORD_OF("none", "any", "neg"));
+        if (chance(30)) add(" mask=%ld", ONE_OF(1, 8, 9));
+        if (chance(30)) add(" peek=1");
+    }
+    done();
+}
+
 /* Deleting a link takes a kernel a hundred times longer than anything else: rarely. */
 static void step_link(void)
 {
     int i = link_number();
     unsigned kind = random_below(100);
 
+    if (chance(20)) {
+        step_look();
+        return;
+    }
     if (!g.link[i] || kind < 1) {
         create_link(i);
         return;
