@@ -4,7 +4,7 @@
  *
  * What is avoided, because pocketcan differs there by choice or the kernel itself is not deterministic:
  *   - queues stay short: all is read every few dozen sends. A default ring holds more frames than a default buffer.
- *   - protocols other than CAN_RAW are only asked for where CAN has none: BCM, ISO-TP and J1939 are not there yet.
+ *   - protocols other than CAN_RAW are only asked for where CAN has none: what BCM, ISO-TP and J1939 do is a matter of time.
  *   - values that name a machine: SO_COOKIE, SO_NETNS_COOKIE, SO_INCOMING_CPU, SO_INCOMING_NAPI_ID; descriptors are
  *     printed as slots, indexes as links, times as given or not.
  *   - the order of events in one epoll_wait: they are sorted. An epoll descriptor is not kept across exec or shared with a child:
