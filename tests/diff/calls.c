@@ -541,9 +541,12 @@ static void op_wait(const struct step *step)
 
 /* ---- ioctl ---- */
 
-/* ioctl s0 NUMBER if=i0 v=VALUE */
+/* ioctl s0 NUMBER if=i0 v=VALUE, or data=WORD:WORD...: words in hex, behind a pointer */
 static void op_ioctl(const struct step *step)
 {
+    const char *data = step_text(step, "data", NULL);
+    uint32_t word[4] = { 0 };
+    char *end;
     unsigned long number = (unsigned long)step_value(step, 1);
     const char *link = step_text(step, "if", NULL);
     struct ifreq r;
@@ -557,6 +560,15 @@ static void op_ioctl(const struct step *step)
     if (number == SIOCSIFNAME)
         snprintf(r.ifr_newname, sizeof(r.ifr_newname), "%s", step_text(step, "as", "df9"));
     if (!link) memcpy(&r, &value, sizeof(value));
+    if (data) {
+        memset(buffer, 0, 64);
+        for (int i = 0; *data && i < 4; i++) {
+            word[i] = (uint32_t)strtoul(data, &end, 16);
+            data = *end ? end + 1 : end;
+        }
+        memcpy(buffer, word, sizeof(word));
+        r.ifr_data = (char *)buffer;
+    }
     result = (int)STEP_CALL(step, ioctl, step_fd(step, 0), number, pointer(step, &r));
     out_result(result);
     if (result < 0 || step_text(step, "ptr", NULL) || is_time) return;
@@ -564,6 +576,8 @@ static void op_ioctl(const struct step *step)
         out(" %s", step_index_word(r.ifr_ifindex));
     else if (number == SIOCGIFNAME)
         out(" %s", r.ifr_name);
+    else if (word[0] || word[1] || word[2])
+        out_bytes(buffer, 48);
     else if (number == SIOCGPGRP || number == FIOGETOWN)
         memcpy(&value, &r, sizeof(value)), out_owner(value);
     else if (link)

@@ -518,7 +518,8 @@ static void step_ready(void)
         g.epoll[p][e] = true;
     } else if (kind < 75) {
         add("p%d epoll e%d %s s%d 0x%lx", p, e, WORD_OF("add", "add", "add", "mod", "del"), s,
-            ONE_OF(1, 5, 4, 5, 7, 0x3df, 0x3df, 0x40000001, 0x40000005, 0x2001, 9));
+            ONE_OF(1, 5, 4, 5, 7, 0x3df, 0x3df, 0x40000001, 0x40000005, 0x2001, 9, 0x80000001, 0x80000005,
+                   0x10000001, 0x90000001, 0xc0000001));
     } else {
         add("p%d wait e%d", p, e);
         if (chance(20)) add(" how=%s mask=%u", WORD_OF("pwait", "pwait2"), random_below(2));
@@ -548,6 +549,11 @@ static void step_ioctl(void)
         add(" if=%s", chance(80) ? (const char *const[]){ "i0", "i1", "i2", "i3" }[link_number()]
                                  : WORD_OF("lo", "none", "any"));
     if (chance(2)) add(" ptr=%s", WORD_OF("null", "bad"));
+    if (number == 0x8946) /* neither drvinfo, which names the kernel, nor features, see docs/features.md */
+        add(" data=%lx:0", ONE_OF(0xa, 0x41, 1, 2, 5, 7, 9, 0x1b, 0x1d, 0x48, 0x4c, 0xff));
+    else if ((number == 0x89b0 || number == 0x89b1) && chance(80))
+        add(" data=%lx:%lx:%lx", ONE_OF(0, 0, 1, 2, 4), ONE_OF(0, 1, 2, 3, 4, 5),
+            ONE_OF(0, 1, 12, 15, 16, 17));
     add_way();
     done();
 }
