@@ -3,7 +3,7 @@
  * A ring of 64-bit words: a message is its time, its id and kind, its size, and the frame. errqueue_head and errqueue_tail of the slot
  * count words. Both sides work under slot.lock, because nothing here is fast: it is for programs that measure. A writer publishes
  * by moving the head last, so that one that dies before leaves nothing behind; one that lost the lock in between (slot.c) finds
- * that the head is not where it was and gives up.
+ * that the head is not where it was and gives up. So it is with readers and the tail.
  *
  * Limits: ERRQUEUE_WORDS, which is 819 CAN frames or 15 of the largest CAN XL frames, and SO_RCVBUF once the program set it. */
 #include "bus/errqueue.h"
@@ -13,6 +13,7 @@
 #include "can/frame.h"
 
 #define HEAD_WORDS 3u
+#define POP_TRIES  4
 
 static atomic_u64 *word_at(const struct bus *bus, uint32_t number, uint32_t at)
 {
@@ -85,24 +86,28 @@ static bool read_message(const struct bus *bus, uint32_t number, uint32_t at, ui
     return true;
 }
 
-bool errqueue_pop(const struct bus *bus, uint32_t number, struct errqueue_item *out)
+/* One try, with the lock. False: we slept, and lost the lock to somebody who took the message. */
+static bool pop(const struct bus *bus, uint32_t number, struct errqueue_item *out, bool *found)
 {
     struct bus_slot *slot = &bus->data->slot[number];
-    uint32_t head, tail;
-    bool found;
+    uint32_t head = load_acquire(&slot->errqueue_head), tail = load_relaxed(&slot->errqueue_tail);
 
-    if (errqueue_empty(bus, number)) return false;
-    uint32_t held = slot_lock(slot);
-    head = load_acquire(&slot->errqueue_head);
-    tail = load_relaxed(&slot->errqueue_tail);
-    found = head != tail && read_message(bus, number, tail, head - tail, out);
-    if (found) {
-        store_seq(&slot->errqueue_tail, tail + words_of(out->size));
-        atomic_fetch_sub(&slot->errqueue_charge, frame_charge(out->size));
-    } else {
-        store_seq(&slot->errqueue_tail, head);
-    }
+    *found = head != tail && read_message(bus, number, tail, head - tail, out);
+    if (!cas32(&slot->errqueue_tail, tail, *found ? tail + words_of(out->size) : head)) return false;
+    if (*found) atomic_fetch_sub(&slot->errqueue_charge, frame_charge(out->size));
     if (load_relaxed(&slot->errqueue_tail) == head) store_relaxed(&slot->errqueue_charge, 0);
-    slot_unlock(slot, held);
-    return found;
+    return true;
+}
+
+bool errqueue_pop(const struct bus *bus, uint32_t number, struct errqueue_item *out)
+{
+    bool found = false, done = false;
+
+    for (unsigned tries = 0; tries < POP_TRIES && !done; tries++) {
+        if (errqueue_empty(bus, number)) return false;
+        uint32_t held = slot_lock(&bus->data->slot[number]);
+        done = pop(bus, number, out, &found);
+        slot_unlock(&bus->data->slot[number], held);
+    }
+    return done && found;
 }

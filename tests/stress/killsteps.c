@@ -254,6 +254,7 @@ int main(int argc, char *argv[])
     witness = bound_socket(0, 5, 6);
     run_all(frame_scenarios, argc > 1 ? argv[1] : NULL, &count);
     run_all(socket_scenarios, argc > 1 ? argv[1] : NULL, &count);
+    run_all(option_scenarios, argc > 1 ? argv[1] : NULL, &count);
     printf("# %u strokes\n1..%u\n", strokes, count);
     busmem_close(&mem);
     return failures != 0;

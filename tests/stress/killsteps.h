@@ -6,7 +6,9 @@
 #include <linux/can.h>
 #include <poll.h>
 #include <signal.h>
+#include "bus/errqueue.h"
 #include "bus/imap.h"
+#include "bus/program.h"
 #include "bus/ring.h"
 #include "stress/steps.h"
 #include "unit/busmem.h"
@@ -24,7 +26,7 @@ struct scenario {
     bool childs; /* begin made shared->sock for the child, which is to be the only one that holds it */
 };
 /* Up to one without a name. */
-extern const struct scenario frame_scenarios[], socket_scenarios[];
+extern const struct scenario frame_scenarios[], socket_scenarios[], option_scenarios[];
 
 extern struct busmem mem;
 extern struct bus *const bus;
@@ -56,6 +58,10 @@ void drain(uint32_t slot);
 void check_gets_exactly(const struct busmem_socket *sock, const char *who, uint32_t from, uint32_t to);
 /* Every record of the ring can be used. */
 void check_whole(const struct busmem_socket *sock, const char *who);
+
+/* Ends a scenario about shared->sock: its slot comes back, and whoever has it next gets what he asked for and nothing else. */
+void change_finish(void);
+void witness_check(void);
 
 /* What the daemon does each second, until everything dead is gone. */
 void janitor(void);

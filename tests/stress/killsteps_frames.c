@@ -1,5 +1,6 @@
 /* tests/stress/killsteps_frames.c - struck while frames are sent and read. */
 #include "stress/killsteps.h"
+#include <linux/filter.h>
 
 /* ---- scenario: a frame to two receivers, who sleep ---- */
 
@@ -90,6 +91,23 @@ static void send_finish(void)
     check_freed(shared->sock.slot);
     check_whole(&first, "the bound receiver");
     check_whole(&any, "the receiver of any interface");
+}
+
+/* The same, by the way of receivers that are not the usual ones: these have a program that lets everything through. */
+static void long_prepare(void)
+{
+    const struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, 0xffff);
+
+    send_prepare();
+    program_attach(bus, any.slot, &all, 1);
+    program_attach(bus, first.slot, &all, 1);
+}
+
+static void long_finish(void)
+{
+    send_finish();
+    program_detach(bus, any.slot);
+    program_detach(bus, first.slot);
 }
 
 /* ---- scenarios: somebody who shares a receiver reads, or arms ---- */
@@ -204,6 +222,8 @@ static void reuse_finish(void)
 const struct scenario frame_scenarios[] = {
     { "send", false, send_prepare, send_act, NULL, send_while_stopped, send_continued, send_after,
       send_finish, true },
+    { "send the long way", false, long_prepare, send_act, NULL, send_while_stopped, send_continued,
+      send_after, long_finish, true },
     { "read", false, read_prepare, read_act, NULL, read_while_stopped, NULL, read_after, shared_finish },
     { "arm", false, read_prepare, arm_act, NULL, arm_while_stopped, NULL, arm_after, shared_finish },
     { "reuse", false, reuse_begin, send_act, NULL, reuse_while_stopped, reuse_continued, reuse_after,

@@ -33,6 +33,7 @@ static inline long step_sys_call6(long nr, long a, long b, long c, long d, long 
 #undef store_release
 #undef store_seq
 #undef add_relaxed
+#undef atomic_fetch_add
 #undef atomic_fetch_or
 #undef atomic_fetch_and
 #undef atomic_fetch_sub
@@ -40,8 +41,17 @@ static inline long step_sys_call6(long nr, long a, long b, long c, long d, long 
 #define store_release(p, v)    (step(), atomic_store_explicit((p), (v), memory_order_release))
 #define store_seq(p, v)        (step(), atomic_store_explicit((p), (v), memory_order_seq_cst))
 #define add_relaxed(p, v)      (step(), atomic_fetch_add_explicit((p), (v), memory_order_relaxed))
+#define atomic_fetch_add(p, v) (step(), atomic_fetch_add_explicit((p), (v), memory_order_seq_cst))
 #define atomic_fetch_or(p, v)  (step(), atomic_fetch_or_explicit((p), (v), memory_order_seq_cst))
 #define atomic_fetch_and(p, v) (step(), atomic_fetch_and_explicit((p), (v), memory_order_seq_cst))
 #define atomic_fetch_sub(p, v) (step(), atomic_fetch_sub_explicit((p), (v), memory_order_seq_cst))
+
+/* Whoever needs one of these gives it a step first. */
+#undef atomic_store
+#undef atomic_exchange
+#undef atomic_fetch_xor
+#undef atomic_compare_exchange_weak
+#pragma GCC poison atomic_store atomic_exchange atomic_fetch_xor atomic_compare_exchange_weak                \
+    __atomic_store_n __sync_fetch_and_add
 
 #endif
