@@ -215,9 +215,13 @@ void engine_answer(int reply, int result)
 
 void engine_nudge(struct engine *engine, uint32_t slot)
 {
-    for (struct engine_socket *socket = engine->sockets; socket; socket = socket->next)
-        if (socket->slot == slot && socket->source.fd >= 0)
+    for (struct engine_socket *socket = engine->sockets; socket; socket = socket->next) {
+        if (socket->slot != slot) continue;
+        if (socket->source.fd >= 0)
             send(socket->source.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        else if (timer_is_set(&socket->last)) /* its last holder has something to say */
+            timers_set(&engine->timers, &socket->last, engine->now);
+    }
 }
 
 /* ---- life of a socket ---- */

@@ -46,7 +46,7 @@ bool engine_turn(struct engine *engine);
 /* An interface is gone; its sockets have their errors already. */
 void engine_link_gone(struct engine *engine, uint32_t ifindex);
 
-/* One token for a socket of ours. */
+/* One token for a socket of ours; one whose holders are gone is looked at. */
 void engine_nudge(struct engine *engine, uint32_t slot);
 
 /* The worker ends. */

@@ -103,10 +103,10 @@ static void on_bell(struct loop_source *source, uint32_t events)
 
     (void)events;
     while (recv(source->fd, &slot, sizeof(slot), 0) == sizeof(slot)) {
-        if (slot >= SOCKETS_MAX || !wake_pending(&worker.bus, slot)) continue;
+        if (slot >= SOCKETS_MAX) continue;
         if (load_relaxed(&worker.bus.data->slot[slot].protocol) > CAN_RAW)
             engine_nudge(&worker.engine, slot);
-        else
+        else if (wake_pending(&worker.bus, slot))
             wake_nudge(&worker.bus, slot, load_relaxed(&worker.bus.data->slot[slot].gen));
     }
 }

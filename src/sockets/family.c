@@ -8,9 +8,13 @@
 #include "sockets/service.h"
 #include "sockets/usermem.h"
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
+#define WAIT_NS          500000
+#define GIVE_UP_NS       200000
+#define GIVE_UP_LOOKS    100
 #define PROTOCOLS        CAN_NPROTO
 #define SOCKET_TYPES     11 /* SOCK_MAX */
 #define SOCKET_TYPE_MASK 0xf
@@ -238,25 +242,47 @@ void family_closing(const struct bus *bus, uint32_t slot)
         cas32(busy, word, service_busy_time(clock_mono_ns()) | SERVICE_BUSY_WORKER | SERVICE_BUSY_DRAIN);
 }
 
-void family_closed(const struct bus *bus, uint32_t slot)
+/* A signal: the PDU ends as if we had been killed. The worker is told, and has the time to hear it. */
+static void give_up(const struct bus *bus, uint32_t slot, uint32_t life, uint32_t word)
 {
-    struct bus_slot *at = &bus->data->slot[slot];
-    struct timespec moment = { 0, 500000 };
-    uint32_t life = load_acquire(&bus->data->life[slot]), word;
+    atomic_u32 *busy = &bus->data->slot[slot].busy;
+    struct timespec moment = { 0, GIVE_UP_NS };
 
-    if (family_is_raw(bus, slot)) {
-        raw_closed(bus, slot);
-        return;
-    }
-    if (!(load_relaxed(&at->busy) & SERVICE_BUSY_DRAIN) || wake_probe(bus, slot, life >> 2) != WAKE_DEAD)
-        return;
+    if (!cas32(busy, word, SERVICE_BUSY_WORKER)) return;
+    wake_nudge(bus, slot, life >> 2);
+    for (unsigned i = 0; i < GIVE_UP_LOOKS && load_acquire(&bus->data->life[slot]) == life &&
+                         load_acquire(busy) == SERVICE_BUSY_WORKER;
+         i++)
+        sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &moment, NULL);
+}
+
+/* Until the PDU has been sent. Signals come while we sleep only, so that none is missed; each sleep says that we still wait. */
+static void wait_until_sent(const struct bus *bus, uint32_t slot, uint32_t life)
+{
+    atomic_u32 *busy = &bus->data->slot[slot].busy;
+    uint64_t all = UINT64_MAX, mask = 0;
+    uint32_t word;
+
+    sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof(mask));
     while (load_acquire(&bus->data->life[slot]) == life &&
-           ((word = load_acquire(&at->busy)) & SERVICE_BUSY_DRAIN)) {
-        if (sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &moment, NULL) != 0) {
-            cas32(&at->busy, word, SERVICE_BUSY_WORKER); /* a signal: as if we had been killed */
+           ((word = load_acquire(busy)) & SERVICE_BUSY_DRAIN)) {
+        struct timespec moment = { 0, WAIT_NS };
+        if (sys_call(SYS_ppoll, NULL, 0, &moment, &mask, sizeof(mask)) != 0) {
+            give_up(bus, slot, life, word);
             break;
         }
-        cas32(&at->busy, word,
-              service_busy_time(clock_mono_ns()) | (word & ~(UINT32_MAX << SERVICE_BUSY_SHIFT)));
+        cas32(busy, word, service_busy_time(clock_mono_ns()) | (word & ~(UINT32_MAX << SERVICE_BUSY_SHIFT)));
     }
+    sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+}
+
+void family_closed(const struct bus *bus, uint32_t slot)
+{
+    uint32_t life = load_acquire(&bus->data->life[slot]);
+
+    if (family_is_raw(bus, slot))
+        raw_closed(bus, slot);
+    else if ((load_relaxed(&bus->data->slot[slot].busy) & SERVICE_BUSY_DRAIN) &&
+             wake_probe(bus, slot, life >> 2) == WAKE_DEAD)
+        wait_until_sent(bus, slot, life);
 }
