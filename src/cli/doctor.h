@@ -25,6 +25,7 @@ extern const struct doctor_check doctor_checks[];
 void doctor_look_at_kernel_can(struct doctor_finding *finding);
 void doctor_look_at_vcan_module(struct doctor_finding *finding);
 void doctor_look_at_files(struct doctor_finding *finding);
+void doctor_look_at_space(struct doctor_finding *finding);
 void doctor_look_at_queue(struct doctor_finding *finding);
 void doctor_look_at_sudo(struct doctor_finding *finding);
 void doctor_look_at_ld_so_preload(struct doctor_finding *finding);

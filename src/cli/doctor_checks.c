@@ -198,6 +198,7 @@ static void look_at_notification(struct doctor_finding *finding)
 
 const struct doctor_check doctor_checks[] = {
     { "memory", true, look_at_memory },
+    { "address-space", true, doctor_look_at_space },
     { "sockets", true, look_at_sockets },
     { "directory", true, look_at_directory },
     { "daemon", true, look_at_daemon },

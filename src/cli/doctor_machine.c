@@ -86,6 +86,17 @@ void doctor_look_at_files(struct doctor_finding *finding)
                     (unsigned long long)limit.rlim_cur);
 }
 
+void doctor_look_at_space(struct doctor_finding *finding)
+{
+    unsigned needed = environment_lacks_megabytes();
+
+    if (needed)
+        doctor_find(finding, DOCTOR_NO, "raise it with `ulimit -v unlimited`",
+                    "a process may not use %u MB of address space, as one with a CAN socket does", needed);
+    else
+        doctor_find(finding, DOCTOR_OK, NULL, "enough for CAN sockets");
+}
+
 void doctor_look_at_queue(struct doctor_finding *finding)
 {
     char text[32];

@@ -15,11 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "bus/layout.h"
 #include "config.h"
 
-#define LIBRARY "libpocketcan.so"
+#define LIBRARY     "libpocketcan.so"
+#define OTHER_SPACE (64u << 20) /* what an ordinary program takes beside it */
 
 static const char *const modprobe_dirs[] = { "/etc/modprobe.d", "/run/modprobe.d",
                                              "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d",
@@ -203,4 +206,13 @@ int environment_find(const char *name, char path[CLI_PATH_SIZE])
     }
     int error = find_in(dirs ? dirs : "/usr/local/bin:/usr/bin:/bin", name, path);
     return error ? find_in("/usr/local/sbin:/usr/sbin:/sbin", name, path) : 0;
+}
+
+unsigned environment_lacks_megabytes(void)
+{
+    const uint64_t needed = sizeof(struct data) + sizeof(struct control) + OTHER_SPACE;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= needed) return 0;
+    return (unsigned)(needed >> 20);
 }

@@ -19,4 +19,7 @@ int environment_enter(const char *dir);
  * one of our shims. Returns 0, -ENOENT, or -EACCES when only a file that cannot be executed was found. */
 int environment_find(const char *name, char path[CLI_PATH_SIZE]);
 
+/* Megabytes of address space that a program with a CAN socket needs, if `ulimit -v` allows less; else 0. */
+unsigned environment_lacks_megabytes(void);
+
 #endif

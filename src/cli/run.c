@@ -45,6 +45,11 @@ static int run_main(const struct cli_command *command, int argc, char *argv[])
 
     int rest = options_parse(command, argc, argv, &run);
     if (rest < 0) return -1 - rest;
+    unsigned needed = environment_lacks_megabytes();
+    if (needed) {
+        fprintf(stderr, "pocketcan: CAN needs %u MB of address space, `ulimit -v` allows less\n", needed);
+        return EXIT_FAILURE;
+    }
     error = run.private ? daemon_start_private(&instance, &life_fd) : instance_locate(&instance);
     if (!error && !run.private) error = daemon_start(&instance, NULL);
     if (error) {
