@@ -448,3 +448,19 @@ TEST(ioctl_ethtool_link_is_eopnotsupp)
     r.ifr_data = UNMAPPED;
     CHECK_ERRNO(ioctl(raw_a(), SIOCETHTOOL, &r), EFAULT);
 }
+
+/* ---- netlink ---- */
+
+TEST(netlink_socket_that_was_duplicated_knows_the_links)
+{
+    struct link_request r = link_request(RTM_GETLINK, 0, index_of(if_a()));
+    _Alignas(struct nlmsghdr) char reply[16384];
+    struct nlmsghdr *h = (struct nlmsghdr *)reply;
+    int fd = OK(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)), copy = OK(dup(fd));
+
+    OK(close(fd));
+    CHECK_EQ(send(copy, &r, r.head.nlmsg_len, 0), r.head.nlmsg_len);
+    CHECK(recv(copy, reply, sizeof(reply), 0) > 32);
+    CHECK_EQ(h->nlmsg_type, RTM_NEWLINK);
+    CHECK_EQ(((struct ifinfomsg *)NLMSG_DATA(h))->ifi_index, index_of(if_a()));
+}
