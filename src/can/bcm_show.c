@@ -1,6 +1,5 @@
 /* can/bcm_show.c - the jobs of a socket as the text of /proc/net/can-bcm. */
 /* prefix: bcm_show */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "can/bcm_op.h"
@@ -14,32 +13,33 @@ struct page {
     void *context;
 };
 
-__attribute__((format(printf, 2, 3))) static void print(struct page *page, const char *format, ...)
+/* Adds what snprintf wrote. */
+static void add(struct page *page, const char *words, int length)
 {
-    char words[WORDS_MAX];
-    va_list args;
-    int length;
+    size_t size = length < 0 ? 0 : length < WORDS_MAX ? (size_t)length : WORDS_MAX - 1;
 
-    va_start(args, format);
-    length = vsnprintf(words, sizeof(words), format, args);
-    va_end(args);
-    if (length < 0) return;
-    if (length >= WORDS_MAX) length = WORDS_MAX - 1;
     if (page->used < page->room) {
         size_t left = page->room - page->used;
-        memcpy(page->text + page->used, words, (size_t)length < left ? (size_t)length : left);
+        memcpy(page->text + page->used, words, size < left ? size : left);
     }
-    page->used += (size_t)length;
+    page->used += size;
 }
+
+#define PRINT(page, ...)                                                                                     \
+    do {                                                                                                     \
+        char words[WORDS_MAX];                                                                               \
+                                                                                                             \
+        add(page, words, snprintf(words, sizeof(words), __VA_ARGS__));                                       \
+    } while (0)
 
 static void print_count(struct page *page, const struct bcm_op *op)
 {
-    print(page, op->frame_size == FRAME_FD_SIZE ? "(%u)" : "[%u]", op->nframes);
+    PRINT(page, op->frame_size == FRAME_FD_SIZE ? "(%u)" : "[%u]", op->nframes);
 }
 
 static void print_time(struct page *page, const char *name, uint64_t time_ns)
 {
-    if (time_ns) print(page, "%s=%llu ", name, (unsigned long long)(time_ns / 1000));
+    if (time_ns) PRINT(page, "%s=%llu ", name, (unsigned long long)(time_ns / 1000));
 }
 
 /* Only of jobs that received something. */
@@ -49,23 +49,23 @@ static void print_rx(struct page *page, const struct bcm_op *op)
 
     if (!seen) return;
     reduction = 100 - told * 100 / seen;
-    print(page, "rx_op: %03X %-5s ", op->can_id, page->name(page->context, op->ifindex));
+    PRINT(page, "rx_op: %03X %-5s ", op->can_id, page->name(page->context, op->ifindex));
     print_count(page, op);
-    print(page, "%c ", op->flags & RX_CHECK_DLC ? 'd' : ' ');
+    PRINT(page, "%c ", op->flags & RX_CHECK_DLC ? 'd' : ' ');
     print_time(page, "timeo", op->ival1_ns);
     print_time(page, "thr", op->ival2_ns);
-    print(page, "# recv %llu (%llu) => reduction: %s%llu%%\n", told, seen, reduction == 100 ? "near " : "",
+    PRINT(page, "# recv %llu (%llu) => reduction: %s%llu%%\n", told, seen, reduction == 100 ? "near " : "",
           reduction);
 }
 
 static void print_tx(struct page *page, const struct bcm_op *op)
 {
-    print(page, "tx_op: %03X %s ", op->can_id, page->name(page->context, op->ifindex));
+    PRINT(page, "tx_op: %03X %s ", op->can_id, page->name(page->context, op->ifindex));
     print_count(page, op);
-    print(page, " ");
+    PRINT(page, " ");
     print_time(page, "t1", op->ival1_ns);
     print_time(page, "t2", op->ival2_ns);
-    print(page, "# sent %llu\n", (unsigned long long)op->frames_seen);
+    PRINT(page, "# sent %llu\n", (unsigned long long)op->frames_seen);
 }
 
 size_t bcm_show(const struct bcm *bcm, char *text, size_t room,
@@ -77,6 +77,6 @@ size_t bcm_show(const struct bcm *bcm, char *text, size_t room,
         print_rx(&page, op);
     for (const struct bcm_op *op = bcm->tx; op; op = op->next)
         print_tx(&page, op);
-    print(&page, "\n");
+    PRINT(&page, "\n");
     return page.used;
 }

@@ -1,4 +1,5 @@
 /* sockets/bcm.c - CAN_BCM: the socket calls (spec protocols 2). The worker keeps the jobs; a TX_SEND goes out from the program's own thread. */
+/* prefix: family_ */
 #include "base/sys.h"
 #include "bus/links.h"
 #include "can/bcm.h"

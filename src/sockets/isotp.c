@@ -2,6 +2,7 @@
  *
  * Sending: one PDU at a time and socket, which bus_slot.busy decides (service.h). A PDU that fits a single frame goes out from the program's own
  * thread, if the interface is one whose frames are sent at once; the worker does the others. */
+/* prefix: family_ */
 #include "base/clock.h"
 #include "base/sys.h"
 #include "bus/links.h"

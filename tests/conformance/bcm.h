@@ -241,6 +241,7 @@ static inline long long bcm_clock_us(clockid_t clock)
 
 /* Each attempt has its own start, to which all times are relative. */
 static long long bcm_start_us, bcm_start_real_us;
+static long long bcm_late_us; /* how much the last thing was */
 
 static inline void clock_start(void)
 {
@@ -256,7 +257,8 @@ static inline int sleep_to(int ms)
 
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL))
         ;
-    return bcm_clock_us(CLOCK_MONOTONIC) < end + LATE_MS * 1000;
+    bcm_late_us = bcm_clock_us(CLOCK_MONOTONIC) - end;
+    return bcm_late_us < LATE_MS * 1000;
 }
 
 /* A time in microseconds since the start against what was due: early fails the test, late is a reason for another attempt. Time stamps are
@@ -265,7 +267,8 @@ static inline int is_in_time(long long us, int due_ms, const char *file, int lin
 {
     if (us < due_ms * 1000LL - 1000)
         FAIL("%s:%d %lld us after the start, before it was due at %d ms", tap_base(file), line, us, due_ms);
-    return us < (due_ms + LATE_MS) * 1000LL;
+    bcm_late_us = us - due_ms * 1000LL;
+    return bcm_late_us < LATE_MS * 1000LL;
 }
 
 /* Waits for a message that is due at a time, and takes nothing. */
@@ -332,7 +335,7 @@ static inline int attempt_begin(void)
                                                                                                              \
         for (int attempts = 1; !attempt_##name(); attempts++) {                                              \
             if (attempts == ATTEMPTS || tap_now_ms() > start + TAP_TEST_SECONDS * 600)                       \
-                FAIL("was held up in %d attempts", attempts);                                                \
+                FAIL("was held up in %d attempts, at last by %lld us", attempts, bcm_late_us);               \
             attempt_clear(first);                                                                            \
         }                                                                                                    \
     }                                                                                                        \

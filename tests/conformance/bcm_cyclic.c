@@ -169,12 +169,11 @@ TIMED(fifty_frames_of_two_milliseconds)
 
     clock_start();
     SETUP(fd, TX_SETUP, START, 0x30b, "01", .count = 50, .ival1_ms = 2);
-    for (int i = 0; i < 50; i++) {
-        await_in(o, __FILE__,
-                 __LINE__); /* its own lateness, not that of this process, is what is looked at */
-        FRAME_DUE(o, 2 * i, "01");
-    }
-    AT(120);
+    for (int i = 0; i < 50;
+         i++) /* late is no matter: another process may have the processor for some periods */
+        is_frame_in_time(o, 2 * i, "01", __FILE__, __LINE__);
+    if (bcm_late_us > 100000) return 0;
+    poll(NULL, 0, 20);
     CHECK_QUIET(o);
     return 1;
 }

@@ -200,7 +200,6 @@ TEST(ioctl_of_stamps_is_enoent_before_there_is_one)
     CHANGED(fd, 0x100, "01");
     OK(ioctl(fd, SIOCGSTAMP, &v)); /* ENOENT was the wish for stamps */
     send_frame(raw, 0x100, "02");
-    OK(ioctl(raw, SIOCGSTAMPNS, &t) < 0 ? 0 : 0);
     CHANGED(fd, 0x100, "02");
     OK(ioctl(fd, SIOCGSTAMPNS, &got));
     CHECK(got.tv_sec > 1500000000);
