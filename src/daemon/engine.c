@@ -215,13 +215,12 @@ void engine_answer(int reply, int result)
 
 void engine_nudge(struct engine *engine, uint32_t slot)
 {
-    for (struct engine_socket *socket = engine->sockets; socket; socket = socket->next) {
-        if (socket->slot != slot) continue;
-        if (socket->source.fd >= 0)
-            send(socket->source.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-        else if (timer_is_set(&socket->last)) /* its last holder has something to say */
-            timers_set(&engine->timers, &socket->last, engine->now);
-    }
+    struct engine_socket *socket = engine->of_slot[slot];
+
+    if (socket && socket->source.fd >= 0)
+        send(socket->source.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    else if (socket && timer_is_set(&socket->last)) /* its last holder has something to say */
+        timers_set(&engine->timers, &socket->last, engine->now);
 }
 
 /* ---- life of a socket ---- */
@@ -251,6 +250,7 @@ static void end(struct engine_socket *socket)
     hang_up(socket);
     give_back(socket);
     slot_end(engine->bus, socket->slot, socket->gen);
+    if (engine->of_slot[socket->slot] == socket) engine->of_slot[socket->slot] = NULL;
     *socket->link = socket->next;
     if (socket->next) socket->next->link = socket->link;
     free(socket);
@@ -383,13 +383,22 @@ static int need_window(struct engine *engine, uint32_t slot)
     return engine->window[slot] ? 0 : attach_map_window(engine->data_fd, slot, &engine->window[slot]);
 }
 
+/* Whoever claims a slot that is served already, or is ours, lies, and would end it for its owner when he goes. */
+static bool is_taken(const struct engine *engine, const struct ctl_socket *request)
+{
+    const struct engine_socket *socket = engine->of_slot[request->slot];
+
+    return (socket && socket->gen == request->gen) ||
+           (engine->sockets && request->slot == engine->inbox.slot);
+}
+
 int engine_adopt(struct engine *engine, int fd, const struct ctl_socket *request)
 {
     const struct engine_protocol *protocol = find_protocol(request->protocol);
     struct engine_socket *socket;
     int error;
 
-    if (!protocol || request->slot >= SOCKETS_MAX) return -EINVAL;
+    if (!protocol || request->slot >= SOCKETS_MAX || is_taken(engine, request)) return -EINVAL;
     error = need_window(engine, request->slot);
     if (!error && !engine->sockets) error = inbox_open(&engine->inbox);
     if (error) return error;
@@ -415,6 +424,7 @@ int engine_adopt(struct engine *engine, int fd, const struct ctl_socket *request
     socket->link = &engine->sockets;
     if (socket->next) socket->next->link = &socket->next;
     engine->sockets = socket;
+    engine->of_slot[socket->slot] = socket;
     return 0;
 }
 

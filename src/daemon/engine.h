@@ -26,6 +26,7 @@ struct engine {
     uint64_t now;         /* of the event that is being handled */
     uint64_t real_offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
     unsigned frames;      /* served since the clock was read */
+    struct engine_socket *of_slot[SOCKETS_MAX];
     void *window[SOCKETS_MAX];
 };
 

@@ -102,6 +102,7 @@ static int bind_to(struct engine_socket *socket, uint32_t ifindex, size_t size)
     if (size != sizeof(*given) || !slot || load_relaxed(&slot->bound)) return -EINVAL;
     if (isotp_is_sending(&socket->isotp)) return -EAGAIN;
     error = take_options(&fresh.options, &given->options);
+    if (!error) error = isotp_check_ids(&given->options, given->tx_id, given->rx_id);
     if (!error) error = isotp_check_pair(&given->options, given->tx_id, given->rx_id);
     if (error) return error;
     if (links_by_ifindex(engine->bus->control, ifindex, &link) != 0) return -ENODEV;
@@ -145,8 +146,11 @@ static int send_pdu(struct engine_socket *socket, const struct service_request *
     struct bus_slot *slot = engine_slot(socket);
     int error;
 
-    if (!slot || !load_relaxed(&slot->bound)) return -EADDRNOTAVAIL;
+    if (!slot || !socket->isotp.ifindex)
+        return -EADDRNOTAVAIL; /* our own word for it: slot->bound is anybody's */
     if (isotp_is_sending(&socket->isotp)) return -EAGAIN;
+    error = isotp_check_size(&socket->isotp.options, request->size);
+    if (error) return error;
     socket->pdu = malloc(request->size);
     if (!socket->pdu) return -ENOMEM;
     memcpy(socket->pdu, engine_payload, request->size);
