@@ -105,6 +105,7 @@ static int copy_iov(struct iovec *to, size_t room, const struct iovec *user, siz
     if (count > room) return -EMSGSIZE;
     if (usermem_read(to, user, count * sizeof(*user))) return -EFAULT;
     for (size_t i = 0; i < count; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all of them were copied */
         if ((ssize_t)to[i].iov_len < 0) return -EINVAL;
     return 0;
 }
