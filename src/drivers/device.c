@@ -5,13 +5,14 @@
 #include <string.h>
 #include <linux/can.h>
 #include <linux/if.h>
+#include "drivers/can.h"
 #include "drivers/vcan.h"
 #include "drivers/vxcan.h"
 
 #define CANXL_FRAME_MIN 76u   /* CANXL_MIN_MTU: header and 64 bytes */
 #define CANXL_FRAME_MAX 2060u /* CANXL_MAX_MTU */
 
-static const struct device_ops *const kinds[] = { &vcan_ops, &vxcan_ops };
+static const struct device_ops *const kinds[] = { &vcan_ops, &vxcan_ops, &can_ops };
 
 const struct device_ops *device_find_kind(const char *kind)
 {

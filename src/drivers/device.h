@@ -19,6 +19,7 @@
 enum device_kind { DEVICE_NONE, DEVICE_VCAN, DEVICE_VXCAN, DEVICE_CAN };
 
 struct device_ops;
+struct can_config;
 
 struct device {
     const struct device_ops *ops;
@@ -32,7 +33,8 @@ struct device {
     uint8_t operstate; /* IF_OPER_* that it has while it is up */
     uint8_t linkmode;  /* IF_LINK_MODE_* */
     bool carrier, proto_down, been_up;
-    bool carrier_event; /* the carrier changed: operstate is to follow, once the operation is over */
+    bool carrier_event;     /* the carrier changed: operstate is to follow, once the operation is over */
+    struct can_config *can; /* kind "can": what its controller is set to, not a copy; else NULL */
     char alias[DEVICE_ALIAS_SIZE];
     char altname[DEVICE_ALTNAMES_MAX][DEVICE_ALTNAME_SIZE];
 };
@@ -49,7 +51,7 @@ struct device_ops {
     /* Going up and down. `peer` is the other end or NULL. Return 0 or -errno; on failure nothing changed. */
     int (*open)(struct device *dev, struct device *peer);
     void (*stop)(struct device *dev, struct device *peer);
-    /* Is this mtu allowed? Does not set it. Not asked at creation, nor about the present value. */
+    /* Is this mtu allowed? Does not set it, but may set what goes with it. Not asked at creation, nor about the present value. */
     int (*check_mtu)(const struct device *dev, uint32_t mtu);
 };
 

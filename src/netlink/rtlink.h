@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct rtcan_info;
+
 #define RTLINK_NAME_SIZE    16u  /* IFNAMSIZ */
 #define RTLINK_ALTNAME_SIZE 128u /* ALTIFNAMSIZ */
 #define RTLINK_ALIAS_SIZE   256u /* IFALIASZ */
@@ -113,6 +115,7 @@ struct rtlink_info {
     struct rtlink_stats stats;
     const char *altname; /* altname_count fields of RTLINK_ALTNAME_SIZE bytes; "" where unused */
     unsigned altname_count;
+    const struct rtcan_info *can; /* kind "can"; else NULL */
 };
 
 struct rtlink_head {

@@ -11,6 +11,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
+#include "netlink/rtcan.h"
 
 enum form { FORM_U8, FORM_U32, FORM_CONST, FORM_NAME, FORM_CALL };
 
@@ -94,6 +95,7 @@ static void put_linkinfo(struct nlmsghdr *message, const struct rtlink_head *hea
     (void)head;
     nest->nla_type = IFLA_LINKINFO;
     mnl_attr_put_strz(message, IFLA_INFO_KIND, info->kind);
+    if (info->can) rtcan_build(message, info->can);
     mnl_attr_nest_end(message, nest);
 }
 
