@@ -307,12 +307,33 @@ static OFF_PATH void deliver_to_peer(const struct bus *bus, uint32_t peer, const
     deliver(bus, peer, load_acquire(&bus->control->links[peer].ifindex), &theirs, 0, wakes);
 }
 
+/* A controller has a queue, which is a ring that the worker empties. Off the bus (no carrier) it takes everything and sends nothing. */
+static OFF_PATH int queue_for_controller(const struct bus *bus, uint32_t index, uint64_t state,
+                                         const struct bus_frame *frame)
+{
+    const struct bus_link *link = &bus->control->links[index];
+    uint64_t place = load_acquire(&link->tx_slot);
+    uint32_t slot = (uint32_t)place;
+    struct ring_meta meta = { .time_ns = frame->time_ns,
+                              .ifindex = load_relaxed(&link->ifindex),
+                              .record_flags = frame->loopback ? RECORD_LOCAL : 0,
+                              .gen = (uint32_t)(place >> 32),
+                              .limit = load_relaxed(&link->tx_limit) };
+
+    if (!(state & LINK_CARRIER) || !place || slot >= SOCKETS_MAX) return 0;
+    if (ring_push(bus, slot, frame, &meta)) return -ENOBUFS;
+    if (wake_is_wanted(bus, slot)) wake_notify(bus, slot, frame->token_fd, NULL);
+    return 0;
+}
+
 int bus_send(const struct bus *bus, uint32_t index, uint64_t state, const struct bus_frame *frame)
 {
     uint32_t bytes = frame_payload(frame->frame, frame_classify(frame->frame, frame->size)), peer;
     struct wakes wakes;
 
     if (unlikely(!(state & LINK_UP))) return -ENETDOWN;
+    if (unlikely(link_state_kind(state) == LINK_KIND_CAN))
+        return queue_for_controller(bus, index, state, frame);
     wakes.bus = bus;
     wakes.token_fd = frame->token_fd;
     wakes.worker_fd = frame->worker_fd;

@@ -34,7 +34,8 @@ struct bus_frame {
 };
 
 /* Sends on interface links[index] as its driver would: vcan loops back, vxcan also hands the frame to its peer.
- * Counts it. The caller has checked kind and mtu. Never blocks. Returns 0 or -ENETDOWN. */
+ * Counts it. The caller has checked kind and mtu. For a controller, queues it: -ENOBUFS
+ * when its queue is full. Never blocks. Returns 0, -ENETDOWN or -ENOBUFS. */
 int bus_send(const struct bus *bus, uint32_t index, uint64_t state, const struct bus_frame *frame);
 
 /* The same by interface index and with all checks of a frame that no CAN_RAW socket has made: -ENODEV, -EINVAL (its length), -EMSGSIZE (the

@@ -78,13 +78,24 @@ struct bus_link {
     int32_t peer_ifindex; /* vxcan: the other end; 0: none */
     char alias[LINK_ALIAS_SIZE];
     char altname[LINK_ALTNAMES_MAX][LINK_ALTNAME_SIZE]; /* "" where unused */
+    /* Kind "can": the slot of the worker in whose ring frames wait for the controller (bits 0-31, generation 32-63), and how many may. */
+    atomic_u64 tx_slot;
+    atomic_u32 tx_limit;
 };
+
+/* Only for the worker, and the next one after it: what the controller of each interface is set to (drivers/can.h), and the buses
+ * (daemon/simulator.h). */
+#define CAN_CONFIG_SIZE 256u
+#define WIRES_MAX       32u
+#define WIRE_SIZE       64u
 
 struct control {
     uint32_t magic, version;
     atomic_u32 links_gen; /* one more at every change of any interface */
     atomic_u32 next_ifindex;
     struct bus_link links[LINKS_MAX];
+    _Alignas(64) unsigned char can_config[LINKS_MAX][CAN_CONFIG_SIZE];
+    _Alignas(64) unsigned char wire[WIRES_MAX][WIRE_SIZE];
 };
 
 /* ---- data ---------------------------------------------------------------------------------------------------- */

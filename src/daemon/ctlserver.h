@@ -28,6 +28,7 @@ struct ctlserver {
     void (*on_client)(void *context); /* somebody connected */
     /* CTL_SOCKET: takes the connection over, or returns -errno. */
     int (*adopt)(void *context, int fd, const struct ctl_socket *request);
+    long (*simulate)(void *context, const char *text, size_t size, char *reply, size_t cap); /* CTL_BUS */
     void *context;
     bool shutdown; /* CTL_SHUTDOWN was answered */
 

@@ -12,6 +12,8 @@
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
 #include "bus/slot.h"
+#include "drivers/can.h"
+#include "netlink/rtcan.h"
 
 #define CHANGE_ALL   0xffffffffu
 #define INET_MTU_MIN 68u    /* an interface that cannot carry IPv4's smallest packet has no IPv4 settings */
@@ -22,6 +24,37 @@
                 IFF_AUTOMEDIA))
 
 /* ---- messages -------------------------------------------------------------------------------------------------- */
+
+/* A "noop" takes frames and sends none: before an interface was up for the first time, and while a controller is off the bus. */
+static const char *qdisc_of(const struct device *dev)
+{
+    if (!dev->been_up || (dev->can && !dev->carrier)) return "noop";
+    return dev->can ? "pfifo_fast" : "noqueue";
+}
+
+static void describe_controller(const struct linkserver *server, const struct device *dev,
+                                struct rtlink_info *out)
+{
+    static struct rtcan_info info; /* the daemon has one thread */
+
+    info = (struct rtcan_info){
+        .nominal = dev->can->nominal,
+        .data = dev->can->data,
+        .nominal_limits = &can_nominal_limits,
+        .data_limits = &can_data_limits,
+        .clock_hz = CAN_CLOCK_HZ,
+        .state = CAN_STATE_STOPPED,
+        .modes = dev->can->modes,
+        .supported_modes = CAN_SUPPORTED_MODES,
+        .restart_ms = dev->can->restart_ms,
+        .termination = (uint16_t)dev->can->termination,
+        .terminations = can_terminations,
+        .terminations_count = CAN_TERMINATIONS,
+    };
+    if (server->controllers)
+        server->controllers->describe(server->controllers_context, dev, &info, &out->stats);
+    out->can = &info;
+}
 
 void linkops_describe(const struct linkserver *server, const struct device *dev, struct rtlink_info *out)
 {
@@ -39,7 +72,7 @@ void linkops_describe(const struct linkserver *server, const struct device *dev,
         .linkmode = dev->linkmode,
         .carrier = dev->carrier,
         .proto_down = dev->proto_down,
-        .qdisc = dev->been_up ? "noqueue" : "noop",
+        .qdisc = qdisc_of(dev),
         .kind = dev->ops->kind,
         .alias = dev->alias,
         .has_link = dev->ops->paired,
@@ -50,6 +83,7 @@ void linkops_describe(const struct linkserver *server, const struct device *dev,
     };
     memcpy(out->name, dev->name, sizeof out->name);
     linktable_stats(server, dev->index, &out->stats);
+    if (dev->can) describe_controller(server, dev, out);
 }
 
 static void send_event(struct linkop *op, const struct rtlink_head *head, const struct rtlink_info *info)
@@ -121,6 +155,18 @@ static int apply_flags(struct device *dev, struct device *peer, uint32_t flags)
     return 0;
 }
 
+/* The controller follows its interface. */
+static void switch_controller(const struct linkop *op, const struct device *dev)
+{
+    const struct link_controllers *controllers = op->server->controllers;
+
+    if (!dev->can || !controllers) return;
+    if (dev->flags & IFF_UP)
+        controllers->start(op->server->controllers_context, dev);
+    else
+        controllers->stop(op->server->controllers_context, dev);
+}
+
 int linkops_set_flags(struct linkop *op, struct device *dev, uint32_t flags)
 {
     struct device peer_copy, *peer = load_peer(op, dev, &peer_copy);
@@ -130,6 +176,7 @@ int linkops_set_flags(struct linkop *op, struct device *dev, uint32_t flags)
     uint32_t change = before ^ dev->flags;
     if (!change) return 0;
     linktable_store(op->server, dev);
+    if (change & IFF_UP) switch_controller(op, dev);
     if (peer && peer->carrier_event) linktable_store(op->server, peer);
     if (change & before & IFF_UP)
         slot_link_down(op->server->bus, dev->index, (uint32_t)dev->ifindex, false, op->server->token_fd);
@@ -223,6 +270,7 @@ static void close_for_good(struct linkop *op, struct device *dev)
     dev->flags &= ~(uint32_t)IFF_UP;
     linktable_store(op->server, dev);
     if (!was_up) return;
+    switch_controller(op, dev);
     slot_link_down(op->server->bus, dev->index, (uint32_t)dev->ifindex, false, op->server->token_fd);
     notify(op, dev, IFF_UP | IFF_RUNNING);
 }
@@ -241,15 +289,19 @@ static void unregister(struct linkop *op, struct device *dev)
 
 int linkops_delete(struct linkop *op, struct device *dev)
 {
+    if (dev->ops->can_delete) linkops_remove(op, dev);
+    return 0;
+}
+
+void linkops_remove(struct linkop *op, struct device *dev)
+{
     struct device peer_copy, *peer = load_peer(op, dev, &peer_copy);
-    if (!dev->ops->can_delete) return 0;
     dev->peer_ifindex = 0;
     if (peer) peer->peer_ifindex = 0;
     close_for_good(op, dev);
     if (peer) close_for_good(op, peer);
     unregister(op, dev);
     if (peer) unregister(op, peer);
-    return 0;
 }
 
 /* A device that never came into being: nobody asked for its removal, so the message carries no seq. */
@@ -365,4 +417,21 @@ int linkops_create(struct linkop *op, const struct rtlink_request *request)
         if (error) undo_create(op, &dev);
     }
     return error;
+}
+
+int linkops_add(struct linkop *op, const struct device_ops *ops, const char *name, struct device *dev)
+{
+    const struct rtlink_attrs none = { 0 };
+    int error = make_device(op, ops, &none, dev);
+    if (!error) error = register_device(op, dev, name, 0);
+    if (error) return error;
+    linktable_load(op->server, dev->index, dev);
+    notify(op, dev, CHANGE_ALL);
+    return 0;
+}
+
+void linkops_carrier(struct linkop *op, struct device *dev, bool carrier)
+{
+    device_set_carrier(dev, carrier);
+    settle_carrier(op, dev);
 }

@@ -28,6 +28,16 @@ int linkops_altname(struct linkop *op, struct device *dev, const char *name, boo
 /* Tells the watchers of an interface that is up that something about it changed. */
 void linkops_notify_change(struct linkop *op, const struct device *dev);
 
+/* IFLA_INFO_DATA of kind "can": applies it. Returns 0 or -errno. */
+struct rtcan_request;
+int linkops_change_controller(struct linkop *op, struct device *dev, const struct rtcan_request *wish);
+/* Does it fit together at all? Asked before the interface is looked for. */
+int linkops_check_controller(const struct rtlink_attrs *attrs, struct rtcan_request *out);
+/* What a driver does: makes an interface of its kind (name NULL: KIND%d) - 0 or -errno -, removes one, tells that its carrier changed. */
+int linkops_add(struct linkop *op, const struct device_ops *ops, const char *name, struct device *dev);
+void linkops_remove(struct linkop *op, struct device *dev);
+void linkops_carrier(struct linkop *op, struct device *dev, bool carrier);
+
 /* The single steps that the old ioctls ask for. Return 0 or -errno. */
 int linkops_set_flags(struct linkop *op, struct device *dev, uint32_t flags);
 int linkops_set_mtu(struct linkop *op, struct device *dev, uint32_t mtu);

@@ -13,12 +13,14 @@
 #include <sys/ioctl.h>
 #include "bus/links.h"
 #include "daemon/linkops.h"
+#include "netlink/rtcan.h"
 
 /* A request on its way to an answer. */
 struct question {
     struct linkop op;
     const struct ctl_netlink *caller;
     const struct rtlink_request *request;
+    struct rtcan_request controller; /* IFLA_INFO_DATA of kind "can" */
     unsigned char *reply;
     size_t cap, size;
 };
@@ -77,8 +79,12 @@ static int change_existing(struct question *q, struct device *dev)
     const struct rtlink_request *request = q->request;
     if (request->flags & NLM_F_EXCL) return -EEXIST;
     if (request->flags & NLM_F_REPLACE) return -EOPNOTSUPP;
-    if (request->link.has & RTLINK_DATA)
-        return -EOPNOTSUPP; /* neither vcan nor vxcan has anything to set there */
+    if (request->link.has & RTLINK_DATA) { /* neither vcan nor vxcan has anything to set there */
+        int error = dev->can && strcmp(request->link.kind, "can") == 0
+                        ? linkops_change_controller(&q->op, dev, &q->controller)
+                        : -EOPNOTSUPP;
+        if (error) return error;
+    }
     return linkops_modify(&q->op, dev, &request->link);
 }
 
@@ -90,6 +96,10 @@ static int new_link(struct question *q)
     if (request->link.ifindex < 0) {
         q->op.fault->text = "ifindex can't be negative";
         return -EINVAL;
+    }
+    if (request->link.has & RTLINK_DATA && strcmp(request->link.kind, "can") == 0) {
+        int error = linkops_check_controller(&request->link, &q->controller);
+        if (error) return error;
     }
     int found = find(q, &dev);
     if (found == 0) return change_existing(q, &dev);

@@ -11,6 +11,19 @@
 /* Called for each RTNLGRP_LINK notification, with one complete netlink message. */
 typedef void linkserver_event(void *context, const void *message, size_t size);
 
+/* The controllers of `can` interfaces (daemon/simulator.c). */
+struct device;
+struct rtcan_info;
+struct rtlink_stats;
+struct link_controllers {
+    void (*start)(void *context, const struct device *dev); /* it is up now */
+    void (*stop)(void *context, const struct device *dev);
+    void (*restart)(void *context, const struct device *dev); /* after bus off, as the user wants */
+    /* Fills in what is not in dev->can, and adds errors to the statistics. */
+    void (*describe)(void *context, const struct device *dev, struct rtcan_info *info,
+                     struct rtlink_stats *stats);
+};
+
 struct linkserver {
     const struct bus *bus;
     struct control *control; /* the writable mapping */
@@ -20,6 +33,8 @@ struct linkserver {
     void (*gone)(void *context,
                  uint32_t ifindex); /* an interface is gone; its sockets have been told. May be NULL */
     void *gone_context;
+    const struct link_controllers *controllers; /* NULL: there are none */
+    void *controllers_context;
 };
 
 /* Takes over the interface table as it stands (it may hold interfaces of a worker that was killed mid-write: mends it). */

@@ -18,6 +18,7 @@
 #include "bus/counters.h"
 #include "bus/links.h"
 #include "bus/slot.h"
+#include "drivers/can.h"
 
 #define NUMBERS_MAX 32768 /* as many as a kernel tries for a %d */
 
@@ -29,6 +30,8 @@ _Static_assert(DEVICE_NAME_SIZE == LINK_NAME_SIZE && DEVICE_ALIAS_SIZE == LINK_A
                "one size of names");
 _Static_assert(RTLINK_ALTNAME_SIZE == DEVICE_ALTNAME_SIZE && RTLINK_ALIAS_SIZE == DEVICE_ALIAS_SIZE,
                "of names");
+
+_Static_assert(sizeof(struct can_config) <= CAN_CONFIG_SIZE, "room for settings");
 
 #define HIDDEN_FLAGS ((uint32_t)(IFF_RUNNING | IFF_LOWER_UP | IFF_DORMANT)) /* follow from the other fields */
 
@@ -58,6 +61,8 @@ bool linktable_load(const struct linkserver *server, uint32_t index, struct devi
         .carrier = link->carrier,
         .proto_down = link->proto_down,
         .been_up = link->been_up,
+        .can = ops->number == DEVICE_CAN ? (struct can_config *)(void *)server->control->can_config[index]
+                                         : NULL,
     };
     memcpy(out->name, link->name, sizeof out->name);
     memcpy(out->alias, link->alias, sizeof out->alias);
@@ -134,13 +139,15 @@ static void write_fields(struct bus_link *link, const struct device *dev)
     link->peer_ifindex = dev->peer_ifindex;
     memcpy(link->alias, dev->alias, sizeof link->alias);
     memcpy(link->altname, dev->altname, sizeof link->altname);
+    store_relaxed(&link->tx_limit, !dev->txqlen ? 1 : dev->txqlen > RING_SLOTS ? RING_SLOTS : dev->txqlen);
     store_release(&link->seq, seq + 1);
 }
 
 static void wipe_fields(struct bus_link *link)
 {
     uint32_t seq = begin_write(link);
-    memset(link->name, 0, sizeof *link - offsetof(struct bus_link, name));
+    memset(link->name, 0, offsetof(struct bus_link, tx_slot) - offsetof(struct bus_link, name));
+    store_relaxed(&link->tx_slot, 0);
     store_release(&link->seq, seq + 1);
 }
 
@@ -169,6 +176,7 @@ static void free_entry(struct linkserver *server, uint32_t index)
     store_seq(&link->ifindex, 0);
     counters_clear(server->bus->data, index);
     wipe_fields(link);
+    memset(server->control->can_config[index], 0, CAN_CONFIG_SIZE);
     changed(server);
 }
 

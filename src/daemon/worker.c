@@ -27,6 +27,7 @@
 #include "daemon/engine.h"
 #include "daemon/linkserver.h"
 #include "daemon/loop.h"
+#include "daemon/simulator.h"
 
 #define TICK_S          1
 #define IDLE_TICK_MAX_S 4 /* an attached program opens sockets without telling us */
@@ -36,6 +37,7 @@ struct worker {
     struct linkserver links;
     struct ctlserver ctl;
     struct engine engine;
+    struct simulator simulator;
     struct loop_source timer;
     struct loop_source end;        /* WORKER_END_SIGNAL */
     struct loop_source bell;       /* wake_bell_address() */
@@ -163,6 +165,21 @@ static void on_link_gone(void *context, uint32_t ifindex)
     engine_link_gone(&worker.engine, ifindex);
 }
 
+static long on_simulate(void *context, const char *text, size_t size, char *reply, size_t cap)
+{
+    (void)context;
+    return simulator_request(&worker.simulator, text, size, reply, cap);
+}
+
+static int start_simulator(void)
+{
+    worker.simulator.bus = &worker.bus;
+    worker.simulator.links = &worker.links;
+    worker.simulator.token_fd = worker.links.token_fd;
+    worker.ctl.simulate = on_simulate;
+    return simulator_start(&worker.simulator);
+}
+
 static int start_engine(const struct worker_config *config)
 {
     worker.engine.bus = &worker.bus;
@@ -197,6 +214,8 @@ static int start(const struct worker_config *config)
     error = start_engine(config);
     if (error) return error;
     linkserver_start(&worker.links);
+    error = start_simulator();
+    if (error) return error;
     worker.ctl.links = &worker.links;
     worker.ctl.on_client = on_client;
     memcpy(worker.ctl.memory_fds, config->memory_fds, sizeof(config->memory_fds));
@@ -214,9 +233,11 @@ int worker_main(const struct worker_config *config)
     if (start(config) < 0) return 1;
     while (!worker.ctl.shutdown) {
         bool busy = engine_turn(&worker.engine);
+        busy |= simulator_turn(&worker.simulator);
         if (loop_turn(!busy) < 0) return 1;
     }
     linkserver_stop(&worker.links);
+    simulator_stop(&worker.simulator);
     engine_stop(&worker.engine);
     return 0;
 }

@@ -26,6 +26,7 @@ enum ctl_op {
     CTL_STATUS,   /* -> struct ctl_status */
     CTL_SHUTDOWN, /* ends the instance; answered before it does */
     CTL_SOCKET, /* struct ctl_socket: the connection becomes that socket's (service.h) when this has been answered */
+    CTL_BUS, /* simulated buses: a request in JSON -> an answer in JSON (daemon/simulator_request.c) */
 };
 
 #define CTL_WATCH_SEQ 0xca000001u

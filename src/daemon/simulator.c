@@ -1,0 +1,275 @@
+/* daemon/simulator.c - see simulator.h.
+ *
+ * Frames: a program pushes into the ring of the interface's slot (bus_send(), which is where ENOBUFS comes from), and wakes us by a token when
+ * we slept. A controller takes one frame at a time: as long as it has one, tokens are taken off and the ring is left alone, because the end of
+ * that frame looks there anyway; when the ring is empty, it is armed again. What the bus brings goes to sockets with bus_deliver().
+ *
+ * Time: a wire's time goes on with CLOCK_MONOTONIC, times its speed; at speed 0 it goes on to the next event whenever there is one. Everything
+ * that happens has its time on the wire, whenever we come to run it. */
+#include "daemon/simulator.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "bus/wake.h"
+#include "can/errframe.h"
+#include "daemon/linkops.h"
+#include "daemon/simulator_parts.h"
+#include "drivers/can.h"
+
+#define EVENTS_A_TURN 512
+#define MS            1000000ull
+
+static struct sim_port *port_of(struct simnode *node) { return (struct sim_port *)(void *)node; }
+_Static_assert(offsetof(struct sim_port, node) == 0, "a port is found by its first member");
+
+static struct can_config *config_of(const struct sim_port *port)
+{
+    return (struct can_config *)(void *)port->simulator->links->control->can_config[port->index];
+}
+
+/* ---- time ---------------------------------------------------------------------------------------------------------- */
+
+uint64_t simulator_now(const struct sim_wire *wire)
+{
+    uint64_t now = wire->speed ? wire->bus_start + (clock_mono_ns() - wire->mono_start) * wire->speed : 0;
+    return now > wire->bus.now ? now : wire->bus.now;
+}
+
+void simulator_set_pace(struct sim_wire *wire, uint32_t speed)
+{
+    wire->bus_start = simulator_now(wire);
+    wire->mono_start = clock_mono_ns();
+    wire->speed = speed;
+}
+
+static uint64_t stamp(const struct sim_wire *wire, uint64_t at) { return wire->real_start + at; }
+
+/* When a wire's time will be `at`, in ns of CLOCK_MONOTONIC. */
+static uint64_t alarm_for(const struct sim_wire *wire, uint64_t at)
+{
+    return wire->mono_start + (at - wire->bus_start + wire->speed - 1) / wire->speed;
+}
+
+void simulator_on_clock(struct loop_source *source, uint32_t events)
+{
+    uint64_t count;
+
+    (void)events;
+    if (read(source->fd, &count, sizeof(count)) < 0) return; /* simulator_turn does the work */
+}
+
+static void set_clock(struct simulator *simulator, uint64_t at)
+{
+    struct itimerspec spec = { 0 };
+
+    if (at == simulator->clock_at) return;
+    simulator->clock_at = at;
+    if (at != SIMBUS_NEVER) {
+        spec.it_value.tv_sec = (time_t)(at / 1000000000u);
+        spec.it_value.tv_nsec = (long)(at % 1000000000u) | (at == 0);
+    }
+    timerfd_settime(simulator->clock.fd, TFD_TIMER_ABSTIME, &spec, NULL);
+}
+
+/* ---- frames -------------------------------------------------------------------------------------------------------- */
+
+static void deliver(const struct sim_port *port, const struct bus_frame *frame, uint32_t record_flags)
+{
+    bus_deliver(port->simulator->bus, port->index, port->ifindex, frame, record_flags);
+}
+
+static struct bus_frame frame_for(const struct sim_port *port, const void *frame, uint32_t size, uint64_t at)
+{
+    return (struct bus_frame){ .frame = frame,
+                               .size = size,
+                               .origin = SOCKET_NONE,
+                               .owner = RING_OWNER_DAEMON,
+                               .time_ns = stamp(port->wire, at),
+                               .token_fd = port->simulator->token_fd,
+                               .loopback = true };
+}
+
+static void count(const struct sim_port *port, unsigned what, const void *frame, enum frame_kind kind)
+{
+    counters_add(simulator_counters(port), what, frame_payload(frame, kind));
+}
+
+/* A frame out of the ring: becomes the controller's, or nobody's. */
+static void accept_frame(struct sim_port *port, const struct ring_item *item, uint64_t at)
+{
+    enum frame_kind kind = frame_classify(item->frame, item->size);
+    bool listens = port->node.settings.modes & CAN_CTRLMODE_LISTENONLY;
+
+    if (port->node.phase == SIMNODE_OFF || port->node.phase == SIMNODE_BUS_OFF) return;
+    if (listens || (kind != FRAME_CC && kind != FRAME_FD)) {
+        add_relaxed(&simulator_counters(port)->tx_dropped, 1);
+        return;
+    }
+    port->origin = item->origin;
+    port->origin_gen = item->origin_gen;
+    port->mark = item->mark;
+    port->size = item->size;
+    port->echoes = item->record_flags & RECORD_LOCAL;
+    memcpy(&port->frame, item->frame, item->size);
+    simnode_send(&port->node, item->frame, kind, at);
+}
+
+/* Gives the controller the next frame, if it has none. */
+void simulator_feed(struct sim_port *port, uint64_t at)
+{
+    const struct bus *bus = port->simulator->bus;
+    struct ring_item item;
+
+    while (!port->node.pending) {
+        if (ring_pop(bus, port->queue.slot, &item))
+            accept_frame(port, &item, at);
+        else if (wake_settle(bus, port->queue.slot, port->queue.source.fd))
+            return;
+    }
+}
+
+void simulator_on_queue(struct loop_source *source, uint32_t events)
+{
+    struct sim_port *port = loop_owner(source, struct sim_port, queue.source);
+    char token[16];
+
+    (void)events;
+    while (recv(source->fd, token, sizeof(token), MSG_DONTWAIT) > 0)
+        ;
+    simulator_feed(port, simulator_now(port->wire));
+}
+
+static void on_received(struct simnode *node, const void *frame, enum frame_kind kind, uint64_t at)
+{
+    struct sim_port *port = port_of(node);
+    struct bus_frame out = frame_for(port, frame, kind == FRAME_FD ? FRAME_FD_SIZE : FRAME_CC_SIZE, at);
+
+    count(port, COUNT_RECEIVED, frame, kind);
+    deliver(port, &out, 0);
+}
+
+static void on_done(struct simnode *node, bool sent, uint64_t at)
+{
+    struct sim_port *port = port_of(node);
+    struct bus_frame out = frame_for(port, &port->frame, port->size, at);
+
+    if (sent) {
+        count(port, COUNT_SENT, &port->frame, node->kind);
+        out.origin = port->origin;
+        out.origin_gen = port->origin_gen;
+        out.mark = port->mark;
+        if (port->echoes) deliver(port, &out, RECORD_LOCAL);
+    } else {
+        add_relaxed(&simulator_counters(port)->tx_dropped, 1);
+        port->aborted++;
+    }
+    simulator_feed(port, at);
+}
+
+static void on_error(struct simnode *node, const struct can_frame *frame, uint64_t at)
+{
+    struct sim_port *port = port_of(node);
+    struct bus_frame out = frame_for(port, frame, FRAME_CC_SIZE, at);
+
+    deliver(port, &out, 0);
+    if (node->state == CAN_STATE_BUS_OFF) port->off = true;
+}
+
+const struct simnode_ops simulator_node_ops = { on_received, on_done, on_error };
+
+/* ---- bus off and back ---------------------------------------------------------------------------------------------- */
+
+void simulator_set_carrier(struct sim_port *port, bool carrier)
+{
+    struct linkop op = { .server = port->simulator->links };
+    struct device dev;
+
+    if (linktable_load(op.server, port->index, &dev)) linkops_carrier(&op, &dev, carrier);
+}
+
+void simulator_empty_queue(struct sim_port *port)
+{
+    struct ring_item item;
+    while (ring_pop(port->simulator->bus, port->queue.slot, &item))
+        ;
+}
+
+static void go_off(struct sim_port *port)
+{
+    uint32_t ms = config_of(port)->restart_ms;
+
+    port->off = false;
+    simulator_set_carrier(port, false);
+    simulator_empty_queue(port);
+    if (ms) port->restart_at = port->wire->bus.now + ms * MS;
+}
+
+void simulator_restart_port(struct sim_port *port, uint64_t at)
+{
+    struct can_frame frame = { 0 };
+    struct bus_frame out = frame_for(port, &frame, FRAME_CC_SIZE, at);
+
+    port->restart_at = SIMBUS_NEVER;
+    errframe_restarted(&frame);
+    errframe_end(&frame, &port->node.errors);
+    deliver(port, &out, 0);
+    config_of(port)->restarts++;
+    simnode_restart(&port->node, at);
+    simulator_set_carrier(port, true);
+}
+
+/* ---- the turn ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t next_restart(const struct sim_wire *wire)
+{
+    uint64_t next = SIMBUS_NEVER;
+
+    for (struct simnode *node = wire->bus.nodes; node; node = node->next)
+        if (port_of(node)->restart_at < next) next = port_of(node)->restart_at;
+    return next;
+}
+
+/* What controllers could not do themselves while the wire's event went on. */
+static void after_event(const struct sim_wire *wire)
+{
+    for (struct simnode *node = wire->bus.nodes; node; node = node->next) {
+        struct sim_port *port = port_of(node);
+        if (port->off) go_off(port);
+        if (port->restart_at <= wire->bus.now) simulator_restart_port(port, wire->bus.now);
+    }
+}
+
+/* Runs what is due. Returns whether there is more; *alarm becomes the time of what comes later, if that is earlier. */
+static bool turn(struct sim_wire *wire, uint64_t *alarm)
+{
+    uint64_t now = simulator_now(wire), next = SIMBUS_NEVER;
+
+    for (unsigned i = 0; i < EVENTS_A_TURN; i++) {
+        uint64_t later = next_restart(wire);
+        next = simbus_next(&wire->bus);
+        if (later < next) next = later;
+        if (next == SIMBUS_NEVER || (wire->speed && next > now)) {
+            if (wire->speed && now > wire->bus.now) simbus_run(&wire->bus, now);
+            if (next != SIMBUS_NEVER && alarm_for(wire, next) < *alarm) *alarm = alarm_for(wire, next);
+            return false;
+        }
+        simbus_run(&wire->bus, next);
+        after_event(wire);
+    }
+    return true;
+}
+
+bool simulator_turn(struct simulator *simulator)
+{
+    uint64_t alarm = SIMBUS_NEVER;
+    bool more = false;
+
+    if (!simulator->port_count) return false;
+    for (unsigned i = 0; i < WIRES_MAX; i++)
+        if (simulator->wire[i].bus.nodes) more |= turn(&simulator->wire[i], &alarm);
+    set_clock(simulator, alarm);
+    return more;
+}

@@ -1,0 +1,306 @@
+/* daemon/simulator_links.c - buses and interfaces of the simulator: made, removed, described, taken over by a new worker; see simulator.h. */
+/* prefix: simulator_ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/if.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include "base/clock.h"
+#include "daemon/linkops.h"
+#include "daemon/simulator_parts.h"
+#include "drivers/can.h"
+#include "netlink/rtcan.h"
+
+/* What of a wire outlives the worker. */
+struct saved_wire {
+    char name[WIRE_NAME_SIZE];
+    uint32_t speed;
+};
+_Static_assert(sizeof(struct saved_wire) <= WIRE_SIZE, "room for a wire");
+
+/* ---- what the link server asks ------------------------------------------------------------------------------------- */
+
+static void start_controller(void *context, const struct device *dev)
+{
+    struct simulator *simulator = context;
+    struct sim_port *port = &simulator->port[dev->index];
+
+    if (!port->wire) return;
+    simulator_empty_queue(port);
+    port->node.settings = (struct simnode_settings){ .clock_hz = CAN_CLOCK_HZ,
+                                                     .nominal = dev->can->nominal,
+                                                     .data = dev->can->data,
+                                                     .modes = dev->can->modes };
+    port->off = false;
+    port->restart_at = SIMBUS_NEVER;
+    simnode_start(&port->node, simulator_now(port->wire));
+    simulator_feed(port, simulator_now(port->wire));
+}
+
+static void stop_controller(void *context, const struct device *dev)
+{
+    struct simulator *simulator = context;
+    struct sim_port *port = &simulator->port[dev->index];
+
+    if (!port->wire) return;
+    if (port->node.pending) {
+        add_relaxed(&simulator_counters(port)->tx_dropped, 1);
+        port->aborted++;
+    }
+    simnode_stop(&port->node, simulator_now(port->wire));
+    port->restart_at = SIMBUS_NEVER;
+    port->off = false;
+    simulator_feed(port, simulator_now(port->wire)); /* which drops them */
+}
+
+static void restart_controller(void *context, const struct device *dev)
+{
+    struct simulator *simulator = context;
+    struct sim_port *port = &simulator->port[dev->index];
+
+    if (port->wire && port->node.phase == SIMNODE_BUS_OFF)
+        simulator_restart_port(port, simulator_now(port->wire));
+}
+
+static void describe_controller(void *context, const struct device *dev, struct rtcan_info *info,
+                                struct rtlink_stats *stats)
+{
+    const struct simulator *simulator = context;
+    const struct sim_port *port = &simulator->port[dev->index];
+    const struct simnode_counts *counts = &port->node.counts;
+
+    if (!port->wire) return;
+    info->state = port->node.state;
+    info->tec = port->node.errors.tec;
+    info->rec = port->node.errors.rec;
+    info->stats = (struct can_device_stats){ .bus_error = counts->bus_error,
+                                             .error_warning = counts->error_warning,
+                                             .error_passive = counts->error_passive,
+                                             .bus_off = counts->bus_off,
+                                             .arbitration_lost = counts->arbitration_lost,
+                                             .restarts = dev->can->restarts };
+    stats->rx_errors += counts->rx_errors + counts->overruns;
+    stats->rx_over_errors += counts->overruns;
+    stats->tx_errors += counts->tx_errors;
+    stats->tx_aborted_errors += port->aborted;
+}
+
+static const struct link_controllers controllers = {
+    start_controller,
+    stop_controller,
+    restart_controller,
+    describe_controller,
+};
+
+/* ---- making and removing ------------------------------------------------------------------------------------------- */
+
+static bool is_name(const char *name)
+{
+    size_t size = strnlen(name, WIRE_NAME_SIZE);
+
+    for (size_t i = 0; i < size; i++)
+        if (name[i] <= ' ' || name[i] > '~' || name[i] == '/' || name[i] == '@' || name[i] == '%')
+            return false;
+    return size > 0 && size < WIRE_NAME_SIZE;
+}
+
+struct sim_wire *simulator_find_wire(struct simulator *simulator, const char *name)
+{
+    for (unsigned i = 0; name[0] && i < WIRES_MAX; i++)
+        if (strcmp(simulator->wire[i].name, name) == 0) return &simulator->wire[i];
+    return NULL;
+}
+
+struct sim_port *simulator_find_port(struct simulator *simulator, const char *name)
+{
+    struct device dev;
+    if (linktable_by_name(simulator->links, name, &dev) < 0 || !dev.can) return NULL;
+    return simulator->port[dev.index].wire ? &simulator->port[dev.index] : NULL;
+}
+
+static void save_wire(struct simulator *simulator, const struct sim_wire *wire)
+{
+    struct saved_wire saved = { .speed = wire->speed };
+
+    memcpy(saved.name, wire->name, sizeof(saved.name));
+    memcpy(simulator->links->control->wire[wire - simulator->wire], &saved, sizeof(saved));
+}
+
+static void begin_wire(struct sim_wire *wire, const char *name, uint32_t speed)
+{
+    *wire = (struct sim_wire){ .mono_start = clock_mono_ns(), .real_start = clock_real_ns(), .speed = speed };
+    snprintf(wire->name, sizeof(wire->name), "%s", name);
+}
+
+int simulator_add_wire(struct simulator *simulator, const char *name, uint32_t speed)
+{
+    if (!is_name(name) || speed > WIRE_SPEED_MAX) return -EINVAL;
+    if (simulator_find_wire(simulator, name)) return -EEXIST;
+    for (unsigned i = 0; i < WIRES_MAX; i++) {
+        if (simulator->wire[i].name[0]) continue;
+        begin_wire(&simulator->wire[i], name, speed);
+        save_wire(simulator, &simulator->wire[i]);
+        return 0;
+    }
+    return -ENOSPC;
+}
+
+int simulator_remove_wire(struct simulator *simulator, const char *name)
+{
+    struct sim_wire *wire = simulator_find_wire(simulator, name);
+
+    if (!wire) return -ENODEV;
+    if (wire->bus.nodes) return -EBUSY;
+    wire->name[0] = '\0';
+    save_wire(simulator, wire);
+    return 0;
+}
+
+int simulator_set_speed(struct simulator *simulator, const char *name, uint32_t speed)
+{
+    struct sim_wire *wire = simulator_find_wire(simulator, name);
+
+    if (!wire) return -ENODEV;
+    if (speed > WIRE_SPEED_MAX) return -EINVAL;
+    simulator_set_pace(wire, speed);
+    save_wire(simulator, wire);
+    return 0;
+}
+
+static int open_port(struct simulator *simulator, const struct device *dev, struct sim_wire *wire)
+{
+    struct sim_port *port = &simulator->port[dev->index];
+
+    *port = (struct sim_port){ .node.ops = &simulator_node_ops,
+                               .simulator = simulator,
+                               .index = dev->index,
+                               .ifindex = (uint32_t)dev->ifindex,
+                               .queue = { .bus = simulator->bus },
+                               .restart_at = SIMBUS_NEVER };
+    int error = inbox_open(&port->queue);
+    if (error) return error;
+    port->queue.source.ready = simulator_on_queue;
+    port->wire = wire;
+    simulator->port_count++;
+    simbus_attach(&wire->bus, &port->node);
+    store_release(&simulator->links->control->links[dev->index].tx_slot,
+                  (uint64_t)port->queue.gen << 32 | port->queue.slot);
+    simulator_feed(port, simulator_now(wire)); /* arms it */
+    return 0;
+}
+
+static void close_port(struct sim_port *port)
+{
+    struct simulator *simulator = port->simulator;
+
+    for (struct sim_fault **link = &simulator->faults, *fault; (fault = *link);)
+        if (fault->port == port) {
+            simnode_remove_fault(&port->node, &fault->fault);
+            *link = fault->next;
+            free(fault);
+        } else {
+            link = &fault->next;
+        }
+    store_release(&simulator->links->control->links[port->index].tx_slot, 0);
+    simbus_detach(&port->node, simulator_now(port->wire));
+    inbox_close(&port->queue);
+    simulator->port_count--;
+    port->wire = NULL;
+}
+
+int simulator_add_link(struct simulator *simulator, const char *name, const char *wire_name)
+{
+    struct rtlink_fault fault = { 0 };
+    struct linkop op = { .server = simulator->links, .fault = &fault };
+    struct sim_wire *wire = simulator_find_wire(simulator, wire_name);
+    struct device dev;
+
+    if (!wire) return -ENODEV;
+    int error = linkops_add(&op, &can_ops, name, &dev);
+    if (error) return error;
+    memcpy(dev.can->wire, wire->name, sizeof(dev.can->wire));
+    error = open_port(simulator, &dev, wire);
+    if (error) linkops_remove(&op, &dev);
+    return error;
+}
+
+int simulator_remove_link(struct simulator *simulator, const char *name)
+{
+    struct rtlink_fault fault = { 0 };
+    struct linkop op = { .server = simulator->links, .fault = &fault };
+    struct sim_port *port = simulator_find_port(simulator, name);
+    struct device dev;
+
+    if (!port || !linktable_load(simulator->links, port->index, &dev)) return -ENODEV;
+    linkops_remove(&op, &dev); /* stops the controller */
+    close_port(port);
+    return 0;
+}
+
+int simulator_add_fault(struct simulator *simulator, struct sim_port *port, const struct simfault *fault)
+{
+    struct sim_fault *fresh = calloc(1, sizeof(*fresh));
+
+    if (!fresh) return -ENOMEM;
+    *fresh = (struct sim_fault){ .fault = *fault, .port = port, .number = ++simulator->next_fault };
+    fresh->next = simulator->faults;
+    simulator->faults = fresh;
+    simnode_add_fault(&port->node, &fresh->fault);
+    return (int)fresh->number;
+}
+
+int simulator_remove_fault(struct simulator *simulator, unsigned number)
+{
+    for (struct sim_fault **link = &simulator->faults, *fault; (fault = *link); link = &fault->next) {
+        if (fault->number != number) continue;
+        *link = fault->next;
+        simnode_remove_fault(&fault->port->node, &fault->fault);
+        free(fault);
+        return 0;
+    }
+    return -ENOENT;
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------------------- */
+
+/* Wires and interfaces of a worker that died. Controllers that were up begin anew; one that was off the bus stays down. */
+static void take_over(struct simulator *simulator)
+{
+    struct saved_wire saved;
+    struct device dev;
+
+    for (unsigned i = 0; i < WIRES_MAX; i++) {
+        memcpy(&saved, simulator->links->control->wire[i], sizeof(saved));
+        saved.name[sizeof(saved.name) - 1] = '\0';
+        if (is_name(saved.name)) begin_wire(&simulator->wire[i], saved.name, saved.speed);
+    }
+    for (uint32_t index = 0; index < LINKS_MAX; index++) {
+        if (!linktable_load(simulator->links, index, &dev) || !dev.can) continue;
+        struct sim_wire *wire = simulator_find_wire(simulator, dev.can->wire);
+        if (!wire || open_port(simulator, &dev, wire)) continue;
+        if (dev.flags & IFF_UP) start_controller(simulator, &dev);
+        if ((dev.flags & IFF_UP) && !dev.carrier) simulator_set_carrier(&simulator->port[index], true);
+    }
+}
+
+int simulator_start(struct simulator *simulator)
+{
+    simulator->clock_at = SIMBUS_NEVER;
+    simulator->clock = (struct loop_source){ timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+                                             simulator_on_clock };
+    if (simulator->clock.fd < 0) return -errno;
+    int error = loop_add(&simulator->clock, EPOLLIN);
+    if (error) return error;
+    simulator->links->controllers = &controllers;
+    simulator->links->controllers_context = simulator;
+    take_over(simulator);
+    return 0;
+}
+
+void simulator_stop(struct simulator *simulator)
+{
+    for (uint32_t i = 0; i < LINKS_MAX; i++)
+        if (simulator->port[i].wire) close_port(&simulator->port[i]);
+}

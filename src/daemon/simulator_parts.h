@@ -1,0 +1,26 @@
+/* daemon/simulator_parts.h - what simulator.c (frames and time) and simulator_links.c (interfaces, buses, faults) share. */
+#ifndef DAEMON_SIMULATOR_PARTS_H
+#define DAEMON_SIMULATOR_PARTS_H
+
+#include "bus/counters.h"
+#include "daemon/simulator.h"
+
+extern const struct simnode_ops simulator_node_ops;
+
+static inline struct bus_counters *simulator_counters(const struct sim_port *port)
+{
+    return &port->simulator->bus->data->counters[port->index][RING_OWNER_DAEMON % COUNTER_SHARDS];
+}
+
+/* Gives the controller the next frame, if it has none. While it is off, drops them all. */
+void simulator_feed(struct sim_port *port, uint64_t at);
+void simulator_on_queue(struct loop_source *source, uint32_t events);
+void simulator_on_clock(struct loop_source *source, uint32_t events);
+/* From now on the wire's time goes so fast. */
+void simulator_set_pace(struct sim_wire *wire, uint32_t speed);
+/* After bus off. */
+void simulator_restart_port(struct sim_port *port, uint64_t at);
+void simulator_set_carrier(struct sim_port *port, bool carrier);
+void simulator_empty_queue(struct sim_port *port);
+
+#endif
