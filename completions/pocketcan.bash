@@ -2,7 +2,7 @@
 
 _pocketcan() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="run up down status doctor help version" options="--help" i
+    local commands="run up down status bus link fault doctor help version" options="--help" i
 
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -36,6 +36,9 @@ _pocketcan() {
         ;;
     up) options="--link --help" ;;
     status | doctor) options="--json --help" ;;
+    bus) options="add set del show --speed --json --watch --help" ;;
+    link) options="add del bus --help" ;;
+    fault) options="add show del bit stuff form crc ack lost corrupt overrun delay babble dominant tx rx id chance seed count from for by --json --help" ;;
     help) options="$commands --help" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")

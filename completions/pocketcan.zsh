@@ -8,6 +8,9 @@ _pocketcan() {
         'up:start the instance'
         'down:end the instance'
         'status:show the interfaces and sockets of the instance'
+        'bus:make and show simulated buses'
+        'link:make a can interface on a simulated bus, or remove it'
+        'fault:make errors happen on simulated buses'
         'doctor:say what of this machine pocketcan can use'
         'help:show what there is, or the help of one command'
         'version:show the version'
@@ -37,6 +40,12 @@ _pocketcan() {
         shift words
         ((CURRENT--))
         _arguments '(-j --json)'{-j,--json}'[as JSON]' '(-h --help)'{-h,--help}'[show the help]'
+        ;;
+    bus) _values 'bus' add set del show --speed --json --watch --help ;;
+    link) _values 'link' add del bus --help ;;
+    fault)
+        _values 'fault' add show del bit stuff form crc ack lost corrupt overrun delay babble dominant \
+            tx rx id chance seed count from for by --json --help
         ;;
     help) _describe command commands ;;
     *) _arguments '(-h --help)'{-h,--help}'[show the help]' ;;

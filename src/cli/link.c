@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include "cli/bench.h"
 #include "sockets/ctl.h"
 
 /* RTM_NEWLINK for `name`, up; with `kind` as a new interface of that kind. */
@@ -46,9 +47,23 @@ static int ask(const char *dir, const char *name, const char *kind)
     return error;
 }
 
+/* NAME@BUS: stays down, because it has no bit rate yet. */
+static int make_on_bus(const char *dir, const char *name, const char *at)
+{
+    char own[IFNAMSIZ] = { 0 };
+
+    if ((size_t)(at - name) < sizeof(own)) memcpy(own, name, (size_t)(at - name));
+    int error = bench_make_link(dir, own, at + 1);
+    if (error) fprintf(stderr, "pocketcan: --link %s: %s\n", name, strerror(-error));
+    return error;
+}
+
 int link_make(const char *dir, const char *name)
 {
+    const char *at = strchr(name, '@');
     int error = -EINVAL;
+
+    if (at) return make_on_bus(dir, name, at);
 
     if (name[0] && strlen(name) < IFNAMSIZ) error = ask(dir, name, "vcan");
     if (error == -EEXIST) error = ask(dir, name, NULL);

@@ -21,7 +21,7 @@ static const struct cli_option options[] = {
     { "private", 'p', OPTION_FLAG, NULL, offsetof(struct run_options, private),
       "use an instance of its own, which ends with CMD" },
     { "link", 'l', OPTION_LIST, "NAME", offsetof(struct run_options, links),
-      "make the vcan interface NAME and raise it first" },
+      "make the vcan interface NAME and raise it first; NAME@BUS: make a can interface on a simulated bus" },
     { "help", 'h', OPTION_HELP, NULL, 0, "show this help" },
     { NULL },
 };
