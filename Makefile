@@ -62,7 +62,7 @@ check:
 # TESTS: these only, which makes more untested
 coverage:
 	@tools/install-deps build test check
-	@tools/coverage build-coverage $(TESTS)
+	@TEST_TIMEOUT_SCALE=4 tools/coverage build-coverage $(TESTS)
 
 bench: all
 	@tests/bench/run $(BUILD)
