@@ -114,6 +114,7 @@ void bench_fanout(void);    /* receivers.c: 1 to 64 receivers of each frame */
 void bench_filters(void);   /* receivers.c: 1000 sockets that want other frames */
 void bench_isotp(void);     /* isotp.c: PDUs, and single frames back and forth */
 void bench_jobs(void);      /* jobs.c: a thousand cyclic jobs of CAN_BCM */
+void bench_buses(void);     /* buses.c: simulated buses */
 void bench_calls(void);     /* program.c: what an ordinary fd pays for the library */
 void bench_start(void);     /* program.c: what the start of a program pays for it */
 
