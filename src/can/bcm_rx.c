@@ -117,13 +117,13 @@ static void receive(struct subscription *subscription, const struct can_event *e
     if (event->kind != (op->frame_size == FRAME_FD_SIZE ? FRAME_FD : FRAME_CC)) return;
     if (is_claimed_elsewhere(op, event->ifindex)) return;
     timers_cancel(timers, &op->timer);
-    op->stamp_ns = event->stamp_ns;
-    op->source = event->ifindex;
     op->frames_seen++;
     if (op->flags & RX_RTR_FRAME) {
         bcm_op_send(op);
         return;
     }
+    op->stamp_ns = event->stamp_ns;
+    op->source = event->ifindex;
     if (op->flags & RX_FILTER_ID)
         keep(op, 0, event);
     else if (op->nframes == 1)

@@ -481,6 +481,8 @@ TEST(rtr_on_any_is_not_answered)
     SETUP(other, RX_SETUP, 0, 0x40000524);
     send_frame(raw, 0x40000524, "");
     CHANGED(other, 0x40000524, "");
+    SETUP(fd, RX_READ, 0, 0x40000524);
+    CHECK_EQ(EXPECT(fd, RX_STATUS, 0x40000524)->from.can_ifindex, 0); /* nor named */
     SETUP(fd, RX_SETUP, RX_RTR_FRAME, 0x40000524, "02", .to = &a);
     send_frame(raw, 0x40000524, "");
     CHECK_FRAME(o, 0x524, "02");

@@ -388,6 +388,8 @@ static void any_does_not_answer(void **state)
     ASK(RX_SETUP, RX_RTR_FRAME, 0x40000123, .frames = "01");
     put(IF_A, "40000123#-");
     CHECK("");
+    ASK(RX_READ, 0, 0x40000123); /* nor does it name the interface of what it heard */
+    CHECK("0 rx_status 0 40000123 flags 400 count 0 ival 0.000000 0.000000 123#01\n");
 }
 
 static void any_without_timers_hears_all(void **state)
