@@ -228,16 +228,19 @@ ssize_t bcm_rx_setup(struct bcm *bcm, const struct bcm_request *asked)
 {
     struct bcm_request request = *asked;
     struct bcm_op *op;
+    bool is_update;
     int result = check(&request);
 
     if (result) return result;
     op = bcm_op_find(bcm->rx, &request);
+    is_update = op != NULL;
     if (op && request.nframes > op->nframes) return -E2BIG;
     result = check_frames(&request);
     if (!result) result = op ? subscribe(op) : add(bcm, &request, &op);
     if (result) return result;
 
     take_frames(op, &request);
+    if (is_update && op->flags & SETTIMER) bcm_op_set_times(op, &request); /* for what it may become again */
     if (op->flags & RX_RTR_FRAME)
         prepare_answer(op);
     else

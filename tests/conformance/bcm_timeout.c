@@ -319,6 +319,19 @@ TEST(deleting_drops_what_is_held)
     CHECK_EQ(recv_errno(fd), EAGAIN);
 }
 
+TEST(rtr_jobs_keep_the_times_of_an_update)
+{
+    int fd = bcm_a();
+
+    SETUP(fd, RX_SETUP, SETTIMER | RX_RTR_FRAME, 0x40000616, "01", .ival1_ms = 10);
+    SETUP(fd, RX_SETUP, STARTTIMER, 0x40000616, "01");
+    poll(NULL, 0, 50);
+    CHECK_EQ(recv_errno(fd), EAGAIN); /* a new one's are not looked at */
+    SETUP(fd, RX_SETUP, SETTIMER | RX_RTR_FRAME, 0x40000616, "01", .ival1_ms = 10);
+    SETUP(fd, RX_SETUP, STARTTIMER, 0x40000616, "01");
+    EXPECT(fd, RX_TIMEOUT, 0x40000616);
+}
+
 TEST(rtr_jobs_have_no_timers)
 {
     int fd = bcm_a(), raw = raw_a();

@@ -382,6 +382,19 @@ static void answers_end_timers(void **state)
     CHECK("0 changed 1 40000123#01\n");
 }
 
+static void answers_keep_the_times_of_an_update(void **state)
+{
+    (void)state;
+    ASK(RX_SETUP, SETTIMER | RX_RTR_FRAME, 0x40000123, .ival1_us = 50000, .frames = "01");
+    ASK(RX_SETUP, STARTTIMER, 0x40000123, .frames = "01");
+    until(100);
+    CHECK(""); /* a new one's were not looked at */
+    ASK(RX_SETUP, SETTIMER | RX_RTR_FRAME, 0x40000123, .ival1_us = 50000, .frames = "01");
+    ASK(RX_SETUP, STARTTIMER, 0x40000123, .frames = "01");
+    until(200);
+    CHECK("150 timeout 1 40000123\n");
+}
+
 static void any_does_not_answer(void **state)
 {
     (void)state;
@@ -519,6 +532,7 @@ int main(void)
         WITH_HOST(remote_frames_are_answered),
         WITH_HOST(answers_are_checked),
         WITH_HOST(answers_end_timers),
+        WITH_HOST(answers_keep_the_times_of_an_update),
         WITH_ANY(any_does_not_answer),
         WITH_ANY(any_without_timers_hears_all),
         WITH_ANY(any_with_timers_stays_with_the_first),
