@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 #include "bus/links.h"
+#include "bus/wake.h"
 
 #define LOOK_NS 5000000u /* between two looks whether a program still waits in close(2) */
 
@@ -38,33 +39,45 @@ static void drop_reply(struct engine_socket *socket)
     socket->reply.fd = -1;
 }
 
-/* Idle again. */
-static void finish(struct engine_socket *socket)
+/* Whoever waits for its turn may send. */
+static void become_idle(struct engine_socket *socket)
 {
     struct bus_slot *slot = engine_slot(socket);
 
     free(socket->pdu);
     socket->pdu = NULL;
-    drop_reply(socket);
     if (slot) store_seq(&slot->busy, 0);
-    if (socket->source.fd < 0) {
-        engine_forget(socket);
-    } else if (socket->ballast) {
+    if (socket->source.fd >= 0 && socket->ballast) {
         engine_take_request(socket);
         loop_change(&socket->source, EPOLLIN);
     }
     socket->ballast = false;
 }
 
+static void leave(struct engine_socket *socket)
+{
+    drop_reply(socket);
+    if (socket->source.fd < 0) engine_forget(socket);
+}
+
+static void finish(struct engine_socket *socket)
+{
+    become_idle(socket);
+    leave(socket);
+}
+
+/* Who is told of the end finds the socket idle; and who finds it idle finds the error. */
 static void on_sent(struct isotp *isotp, int result)
 {
     struct engine_socket *socket = socket_of(isotp);
+    struct bus_slot *slot = engine_slot(socket);
+    bool has_error = result && slot && socket->reply.fd < 0 && socket->source.fd >= 0;
 
-    if (socket->reply.fd >= 0)
-        engine_answer(socket->reply.fd, result);
-    else if (result)
-        engine_error(socket, -result);
-    finish(socket);
+    if (has_error) store_seq(&slot->error, (uint32_t)-result);
+    become_idle(socket);
+    if (has_error) wake_notify_connected(socket->engine->bus, socket->slot, socket->source.fd);
+    if (socket->reply.fd >= 0) engine_answer(socket->reply.fd, result);
+    leave(socket);
 }
 
 /* ---- requests ---- */
