@@ -9,9 +9,12 @@
 #include "sockets/usermem.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <time.h>
 
-#define PIECES 1024 /* UIO_MAXIOV */
+#define PIECES  1024     /* UIO_MAXIOV */
+#define ROOM_NS 10000000 /* between two attempts: the kernel calls a socket writable late */
 #define LEAST_BUFFER                                                                                         \
     0 /* SO_SNDBUF: the kernel makes it the least it can, so that one SERVICE_BALLAST fills it */
 
@@ -43,6 +46,16 @@ static int as_reset(long error)
     return error == -EPIPE || error == -ENOTCONN || error == -ECONNREFUSED ? -ECONNRESET : (int)error;
 }
 
+/* The connection is full of requests of other threads. O_NONBLOCK does not mean the worker's part of a call: on Linux there is none. */
+static bool waits_for_room(int fd)
+{
+    struct pollfd writable = { .fd = fd, .events = POLLOUT };
+    struct timespec limit = { 0, ROOM_NS };
+    long ready = sys_call(SYS_ppoll, &writable, 1, &limit, NULL, 0);
+
+    return ready >= 0 || ready == -EINTR;
+}
+
 static int send_request(int fd, const struct service_request *request, int passed_fd)
 {
     static const char ballast[SERVICE_BALLAST];
@@ -61,7 +74,7 @@ static int send_request(int fd, const struct service_request *request, int passe
     memcpy(CMSG_DATA(&control.head), &passed_fd, sizeof(passed_fd));
     do
         sent = sys_call(SYS_sendmsg, fd, &msg, MSG_NOSIGNAL);
-    while (sent == -EINTR);
+    while (sent == -EINTR || (sent == -EAGAIN && request->op != SERVICE_SEND && waits_for_room(fd)));
     return sent < 0 ? as_reset(sent) : 0;
 }
 
