@@ -42,10 +42,12 @@ static void wake_each(struct wakes *wakes, int token_fd)
 
     for (uint32_t i = 0; i < wakes->count; i++) {
         uint32_t slot = wakes->slot[i];
-        if (wakes->worker_fd && (load_relaxed(&wakes->bus->data->slot[slot].rx_flags) & RX_INBOX))
-            wake_notify_connected(wakes->bus, slot, wakes->worker_fd - 1);
-        else if (wake_notify(wakes->bus, slot, token_fd, &gen) == -ECONNREFUSED)
+        if (wakes->worker_fd && (load_relaxed(&wakes->bus->data->slot[slot].rx_flags) & RX_INBOX)) {
+            if (!wake_notify_connected(wakes->bus, slot, wakes->worker_fd - 1))
+                wake_nudge(wakes->bus, slot, load_acquire(&wakes->bus->data->slot[slot].gen));
+        } else if (wake_notify(wakes->bus, slot, token_fd, &gen) == -ECONNREFUSED) {
             slot_end(wakes->bus, slot, gen);
+        }
     }
 }
 

@@ -169,15 +169,16 @@ int wake_notify(const struct bus *bus, uint32_t slot, int fd, uint32_t *gen)
     return 0;
 }
 
-void wake_notify_connected(const struct bus *bus, uint32_t slot, int fd)
+bool wake_notify_connected(const struct bus *bus, uint32_t slot, int fd)
 {
     atomic_u32 *armed = &bus->data->slot[slot].armed;
     uint32_t sending = take_duty(armed);
+    long sent;
 
-    if (!sending && !load_relaxed(&bus->data->slot[slot].async)) return;
-    sys_call(SYS_sendto, fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL,
-             0); /* refused: it is full of tokens, or gone */
+    if (!sending && !load_relaxed(&bus->data->slot[slot].async)) return true;
+    sent = sys_call(SYS_sendto, fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
     if (sending) cas32(armed, sending, (sending & ~3u) | WAKE_SENT);
+    return sent > 0;
 }
 
 bool wake_has_data(const struct bus *bus, uint32_t slot)

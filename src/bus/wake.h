@@ -18,8 +18,8 @@ int wake_address(const struct bus *bus, uint32_t slot, uint32_t gen, struct sock
 int wake_notify(const struct bus *bus, uint32_t slot, int fd, uint32_t *gen);
 
 /* The same from one end of a connection between a socket of the daemon's protocols and the worker: from the worker's to that socket, or from
- * that socket's to the worker's inbox. */
-void wake_notify_connected(const struct bus *bus, uint32_t slot, int fd);
+ * that socket's to the worker's inbox. False: the connection is gone, or full - to the program: of tokens. */
+bool wake_notify_connected(const struct bus *bus, uint32_t slot, int fd);
 
 /* The socket's connection to the worker has ended, and with it all that the worker did for it: an error each time it is looked at,
  * because the kernel will call the descriptor readable from now on. */
