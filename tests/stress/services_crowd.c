@@ -74,6 +74,38 @@ static int shared(void)
     return failed;
 }
 
+/* ---- impatient: threads set up jobs on one non-blocking CAN_BCM socket at once; none is told to come again ---- */
+
+#define IMPATIENT 32u
+
+static void *set_up_jobs(void *argument)
+{
+    const struct share *share = argument;
+
+    for (unsigned i = 0; i < wanted; i++)
+        if (!bcm_write_one(share->fd, TX_SETUP, 0, share->first + i % 8, 0)) return argument;
+    return NULL;
+}
+
+static int impatient(void)
+{
+    pthread_t thread[IMPATIENT];
+    struct share share[IMPATIENT];
+    int fd = bcm_open(interface), failed = 0;
+
+    MUST(fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+    for (unsigned i = 0; i < IMPATIENT; i++) {
+        share[i] = (struct share){ fd, 0x300 + 8 * i };
+        MUST(pthread_create(&thread[i], NULL, set_up_jobs, &share[i]) == 0);
+    }
+    for (unsigned i = 0; i < IMPATIENT; i++) {
+        void *result;
+        pthread_join(thread[i], &result);
+        if (result) failed += wrong("a thread fails");
+    }
+    return failed;
+}
+
 /* ---- many: `wanted` sockets, BATCH at a time, each with something to do ---- */
 
 #define BATCH 500u
@@ -244,7 +276,9 @@ static int links(void)
 static const struct {
     const char *name;
     int (*run)(void);
-} table[] = { { "shared", shared }, { "many", many }, { "full", full }, { "links", links } };
+} table[] = {
+    { "shared", shared }, { "impatient", impatient }, { "many", many }, { "full", full }, { "links", links }
+};
 
 int main(int argc, char *argv[])
 {
