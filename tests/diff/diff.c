@@ -227,6 +227,16 @@ static bool let(int number)
 
 /* ---- a sequence ---- */
 
+/* Steps by which frames get on their way. */
+static bool sends(const struct step *step)
+{
+    static const char *const operations[] = { "send", "splice", "sendfile", "stream", "vector" };
+
+    for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++)
+        if (!strcmp(step->operation, operations[i])) return true;
+    return false;
+}
+
 /* A packet to ourselves by way of the same queue that frames take. */
 static void pass_fence(void)
 {
@@ -273,7 +283,7 @@ static bool do_step(const char *line)
         return true;
     }
     if (!let(step.process)) return false;
-    if (!strcmp(step.operation, "send")) pass_fence();
+    if (sends(&step)) pass_fence();
     return true;
 }
 
