@@ -10,6 +10,8 @@
  *   - the order of events in one epoll_wait: they are sorted. An epoll descriptor is not kept across exec or shared with a child:
  *     a process only knows of what it registered itself, and errors are reported as readability elsewhere. EPOLLERR without
  *     EPOLLIN or EPOLLOUT is not waited for: nothing of the real descriptor tells of it.
+ *   - edge-triggered events (EPOLLET): the descriptor behind a socket has edges of its own. Five of 200000 operations differed: EPOLLOUT once
+ *     too often, and, once, an epoll descriptor in a select() that was not readable again.
  *   - buffers beyond net.core.rmem_max, which pocketcan asks the machine it runs on.
  *   - dumps of a kind of link that the machine may not know: a kernel then lists all.
  *   - network namespaces; other users.
@@ -518,8 +520,7 @@ static void step_ready(void)
         g.epoll[p][e] = true;
     } else if (kind < 75) {
         add("p%d epoll e%d %s s%d 0x%lx", p, e, WORD_OF("add", "add", "add", "mod", "del"), s,
-            ONE_OF(1, 5, 4, 5, 7, 0x3df, 0x3df, 0x40000001, 0x40000005, 0x2001, 9, 0x80000001, 0x80000005,
-                   0x10000001, 0x90000001, 0xc0000001));
+            ONE_OF(1, 5, 4, 5, 7, 0x3df, 0x3df, 0x40000001, 0x40000005, 0x2001, 9, 0x10000001));
     } else {
         add("p%d wait e%d", p, e);
         if (chance(20)) add(" how=%s mask=%u", WORD_OF("pwait", "pwait2"), random_below(2));
