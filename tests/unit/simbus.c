@@ -695,6 +695,77 @@ static void order_is_that_of_the_pending_priorities(void **state)
     assert_int_equal(bus.counts.errors, 0);
 }
 
+static uint64_t hash;
+
+static void mix(uint64_t value) { hash = (hash ^ value) * 0x100000001b3ull + (hash >> 29); }
+
+static void mix_received(struct simnode *node, const void *frame, enum frame_kind kind, uint64_t at)
+{
+    const uint8_t *bytes = frame;
+    mix((uint64_t)(of(node) - station));
+    for (unsigned i = 0; i < (kind == FRAME_FD ? FRAME_FD_SIZE : FRAME_CC_SIZE); i++)
+        mix(bytes[i]);
+    mix(at);
+}
+
+static void mix_done(struct simnode *node, bool sent, uint64_t at)
+{
+    mix((uint64_t)(of(node) - station) * 2 + sent);
+    mix(at);
+}
+
+static void mix_error(struct simnode *node, const struct can_frame *frame, uint64_t at)
+{
+    mix_received(node, frame, FRAME_CC, at);
+}
+
+/* Three seconds of random frames, faults and restarts; time goes on in steps of `step`, or from event to event. */
+static uint64_t hash_of_run(unsigned seed, uint64_t step)
+{
+    static const struct simnode_ops mixers = { mix_received, mix_done, mix_error };
+    struct simfault faults[3] = {
+        { .kind = SIMFAULT_BIT, .directions = SIMFAULT_TX, .chance = 1u << 30 },
+        { .kind = SIMFAULT_STUFF, .directions = SIMFAULT_RX, .chance = 1u << 28 },
+        { .kind = SIMFAULT_CORRUPT, .directions = SIMFAULT_RX, .chance = 1u << 29 }
+    };
+
+    srand(seed);
+    set_up(NODES, RATE, 2000000, CAN_CTRLMODE_BERR_REPORTING);
+    hash = 0;
+    for (unsigned i = 0; i < NODES; i++)
+        station[i].node.ops = &mixers;
+    for (unsigned i = 0; i < 3; i++) {
+        faults[i].until = SIMBUS_NEVER;
+        faults[i].random = seed + i;
+        simnode_add_fault(&station[i].node, &faults[i]);
+    }
+    for (uint64_t at = bus.now, end = at + 3 * SECOND; at < end; at += (uint64_t)rand() % 200000) {
+        struct simnode *node = &station[rand() % NODES].node;
+        struct canfd_frame frame = { .can_id = (uint32_t)rand() % 16, .len = (uint8_t)(rand() % 9) };
+        int kind = rand() % 2;
+        while (bus.now < at) {
+            uint64_t next = step ? bus.now + step : simbus_next(&bus);
+            simbus_run(&bus, next < at ? next : at);
+        }
+        if (node->phase == SIMNODE_BUS_OFF) simnode_restart(node, at);
+        if (node->phase == SIMNODE_ON) simnode_send(node, &frame, kind ? FRAME_CC : FRAME_FD, at);
+    }
+    return hash;
+}
+
+static void the_pace_changes_nothing(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 5; seed++) {
+        uint64_t first = hash_of_run(seed, 0);
+        assert_true(bus.counts.errors > 1000 && bus.counts.frames > 1000);
+        assert_true(first == hash_of_run(seed, 0));
+        assert_true(first == hash_of_run(seed, 777));
+        assert_true(first == hash_of_run(seed, SECOND));
+        assert_true(first != hash_of_run(seed + 100, 0));
+    }
+}
+
 /* 86400 s of three controllers that send every 10, 100 and 1000 ms. */
 static void a_day_passes_in_seconds(void **state)
 {
@@ -825,6 +896,7 @@ int main(void)
         cmocka_unit_test(a_dominant_bus_drives_its_sender_off),
         cmocka_unit_test(a_dominant_bus_ends_when_the_fault_is_removed),
         cmocka_unit_test(order_is_that_of_the_pending_priorities),
+        cmocka_unit_test(the_pace_changes_nothing),
         cmocka_unit_test(a_day_passes_in_seconds),
         cmocka_unit_test(anything_may_happen),
     };
