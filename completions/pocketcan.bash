@@ -38,7 +38,7 @@ _pocketcan() {
     status | doctor) options="--json --help" ;;
     bus) options="add set del show --speed --json --watch --help" ;;
     link) options="add del bus --help" ;;
-    fault) options="add show del bit stuff form crc ack lost corrupt overrun delay babble dominant tx rx id chance seed count from for by --json --help" ;;
+    fault) options="add show del bit stuff form crc ack lost corrupt overrun delay babble dominant cut tx rx id chance seed count from for by --json --help" ;;
     help) options="$commands --help" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")

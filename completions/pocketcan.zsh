@@ -44,7 +44,7 @@ _pocketcan() {
     bus) _values 'bus' add set del show --speed --json --watch --help ;;
     link) _values 'link' add del bus --help ;;
     fault)
-        _values 'fault' add show del bit stuff form crc ack lost corrupt overrun delay babble dominant \
+        _values 'fault' add show del bit stuff form crc ack lost corrupt overrun delay babble dominant cut \
             tx rx id chance seed count from for by --json --help
         ;;
     help) _describe command commands ;;

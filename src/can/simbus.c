@@ -19,18 +19,38 @@ void simbus_attach(struct simbus *bus, struct simnode *node)
         bus->lasting += fault->kind == SIMFAULT_BABBLE || fault->kind == SIMFAULT_DOMINANT;
 }
 
-void simbus_detach(struct simnode *node, uint64_t now)
+static void unlink_node(struct simnode *node)
 {
     struct simbus *bus = node->bus;
     struct simnode **link = &bus->nodes;
 
-    simnode_stop(node, now);
     while (*link != node)
         link = &(*link)->next;
     *link = node->next;
     for (const struct simfault *fault = node->faults; fault; fault = fault->next)
         bus->lasting -= fault->kind == SIMFAULT_BABBLE || fault->kind == SIMFAULT_DOMINANT;
+    if (bus->phase == SIMBUS_STUCK) bus->ends = bus->now; /* who else holds it? */
     node->bus = NULL;
+}
+
+void simbus_detach(struct simnode *node, uint64_t now)
+{
+    simnode_stop(node, now);
+    unlink_node(node);
+}
+
+void simbus_move(struct simnode *node, struct simbus *to, uint64_t now)
+{
+    struct simbus *from = node->bus;
+    enum can_state state = node->state;
+    bool sends = node->role == ROLE_SENDER;
+
+    node->role = ROLE_NONE;
+    if (sends) simbus_break_frame(from, now);
+    unlink_node(node);
+    simbus_attach(to, node);
+    node->state = state;
+    simnode_rejoin(node, now);
 }
 
 /* The next thing a controller does on an idle bus. */

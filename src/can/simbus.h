@@ -157,6 +157,9 @@ void simbus_attach(struct simbus *bus, struct simnode *node);
 /* Stops it first. */
 void simbus_detach(struct simnode *node, uint64_t now);
 
+/* Takes a controller from its bus to another one, as when a line is cut or mended: what it was sending breaks off and is sent again there. */
+void simbus_move(struct simnode *node, struct simbus *to, uint64_t now);
+
 /* When something will happen, if nothing is asked for until then; SIMBUS_NEVER. */
 uint64_t simbus_next(const struct simbus *bus);
 /* Lets everything happen that is due at `until`. */

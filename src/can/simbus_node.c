@@ -25,6 +25,14 @@ static void join(struct simnode *node, uint32_t times, uint64_t now)
     node->recessive_since = now > bus->now ? now : bus->now;
 }
 
+void simnode_rejoin(struct simnode *node, uint64_t now)
+{
+    node->role = ROLE_NONE;
+    node->pause = false;
+    if (node->phase == SIMNODE_ON) join(node, 1, now);
+    if (node->phase == SIMNODE_JOINING) join(node, node->joins_after, now);
+}
+
 uint64_t simnode_joins_at(const struct simnode *node)
 {
     return node->recessive_since + simbus_span((uint64_t)node->joins_after * JOIN_BITS, node->slow_ps);

@@ -43,6 +43,7 @@ static inline bool simnode_is_passive(const struct simnode *node)
 }
 
 /* simbus_node.c */
+void simnode_rejoin(struct simnode *node, uint64_t now);    /* it is on another bus now */
 uint64_t simnode_joins_at(const struct simnode *node);      /* JOINING, and the bus stays recessive */
 void simnode_bus_begins(struct simnode *node, uint64_t at); /* not idle any more */
 void simnode_bus_ends(struct simnode *node, uint64_t recessive_since);

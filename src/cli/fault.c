@@ -180,6 +180,7 @@ const struct cli_command cli_fault = {
             "  delay                    frames to be sent wait (by S seconds)\n"
             "  babble                   sends frames with identifier ID whenever it can\n"
             "  dominant                 holds the bus dominant\n"
+            "  cut                      is cut off from the bus, and alone\n"
             "It happens to frames with (identifier & MASK) == (ID & MASK), with probability P by a generator "
             "that begins with\n"
             "seed N, count N times, from S seconds from now on, for S seconds. Without them: to every frame, "

@@ -221,6 +221,71 @@ void simulator_restart_port(struct sim_port *port, uint64_t at)
     simulator_set_carrier(port, true);
 }
 
+/* ---- cut off ------------------------------------------------------------------------------------------------------- */
+
+static bool belongs_apart(const struct sim_port *port, uint64_t now)
+{
+    return port->cut_from <= now && now < port->cut_until;
+}
+
+static void cut_or_mend(struct sim_port *port, uint64_t now)
+{
+    struct simbus *to = port->is_cut ? &port->wire->bus : &port->alone;
+
+    if (belongs_apart(port, now) == port->is_cut) return;
+    port->is_cut = !port->is_cut;
+    if (to == &port->alone) *to = (struct simbus){ .now = now };
+    simbus_move(&port->node, to, now);
+}
+
+/* The ports that are cut off, or will be. Each calls for a look at all of them: there are few, and seldom any. */
+static uint64_t next_of_cuts(const struct sim_wire *wire, struct simulator *simulator)
+{
+    uint64_t next = SIMBUS_NEVER;
+
+    for (uint32_t i = 0; i < LINKS_MAX; i++) {
+        const struct sim_port *port = &simulator->port[i];
+        if (port->wire != wire || port->cut_from == SIMBUS_NEVER) continue;
+        bool over = wire->bus.now >= port->cut_until;
+        uint64_t at = port->is_cut ? port->cut_until : over ? SIMBUS_NEVER : port->cut_from;
+        uint64_t event = port->is_cut ? simbus_next(&port->alone) : SIMBUS_NEVER;
+        if (port->is_cut && port->restart_at < event) event = port->restart_at;
+        if (event < at) at = event;
+        if (at < next) next = at;
+    }
+    return next;
+}
+
+static void after_event_of(struct sim_port *port, uint64_t now)
+{
+    if (port->off) go_off(port);
+    if (port->restart_at <= now) simulator_restart_port(port, now);
+}
+
+static void run_cuts(const struct sim_wire *wire, struct simulator *simulator)
+{
+    uint64_t now = wire->bus.now;
+
+    for (uint32_t i = 0; i < LINKS_MAX; i++) {
+        struct sim_port *port = &simulator->port[i];
+        if (port->wire != wire || port->cut_from == SIMBUS_NEVER) continue;
+        if (port->is_cut) {
+            simbus_run(&port->alone, now);
+            after_event_of(port, now);
+        }
+        cut_or_mend(port, now);
+    }
+}
+
+void simulator_mend(struct sim_port *port)
+{
+    uint64_t now = simulator_now(port->wire);
+
+    port->cut_from = SIMBUS_NEVER;
+    port->cut_until = 0;
+    cut_or_mend(port, now);
+}
+
 /* ---- the turn ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t next_restart(const struct sim_wire *wire)
@@ -235,15 +300,12 @@ static uint64_t next_restart(const struct sim_wire *wire)
 /* What controllers could not do themselves while the wire's event went on. */
 static void after_event(const struct sim_wire *wire)
 {
-    for (struct simnode *node = wire->bus.nodes; node; node = node->next) {
-        struct sim_port *port = port_of(node);
-        if (port->off) go_off(port);
-        if (port->restart_at <= wire->bus.now) simulator_restart_port(port, wire->bus.now);
-    }
+    for (struct simnode *node = wire->bus.nodes; node; node = node->next)
+        after_event_of(port_of(node), wire->bus.now);
 }
 
 /* Runs what is due. Returns whether there is more; *alarm becomes the time of what comes later, if that is earlier. */
-static bool turn(struct sim_wire *wire, uint64_t *alarm)
+static bool turn(struct simulator *simulator, struct sim_wire *wire, uint64_t *alarm)
 {
     uint64_t now = simulator_now(wire), next = SIMBUS_NEVER;
 
@@ -251,6 +313,10 @@ static bool turn(struct sim_wire *wire, uint64_t *alarm)
         uint64_t later = next_restart(wire);
         next = simbus_next(&wire->bus);
         if (later < next) next = later;
+        if (wire->cuts) {
+            later = next_of_cuts(wire, simulator);
+            if (later < next) next = later;
+        }
         if (next == SIMBUS_NEVER || (wire->speed && next > now)) {
             if (wire->speed && now > wire->bus.now) simbus_run(&wire->bus, now);
             if (next != SIMBUS_NEVER && alarm_for(wire, next) < *alarm) *alarm = alarm_for(wire, next);
@@ -258,6 +324,7 @@ static bool turn(struct sim_wire *wire, uint64_t *alarm)
         }
         simbus_run(&wire->bus, next);
         after_event(wire);
+        if (wire->cuts) run_cuts(wire, simulator);
     }
     return true;
 }
@@ -269,7 +336,8 @@ bool simulator_turn(struct simulator *simulator)
 
     if (!simulator->port_count) return false;
     for (unsigned i = 0; i < WIRES_MAX; i++)
-        if (simulator->wire[i].bus.nodes) more |= turn(&simulator->wire[i], &alarm);
+        if (simulator->wire[i].bus.nodes || simulator->wire[i].cuts)
+            more |= turn(simulator, &simulator->wire[i], &alarm);
     set_clock(simulator, alarm);
     return more;
 }

@@ -15,12 +15,16 @@ struct sim_wire {
     char name[WIRE_NAME_SIZE]; /* "": not there */
     uint32_t speed;            /* so many times as fast as real time; 0: as fast as it can */
     struct simbus bus;
+    unsigned cuts;                  /* faults of kind "cut" */
     uint64_t bus_start, mono_start; /* times that belong together, ... */
     uint64_t real_start;            /* ... and what the frames' time stamps count from */
 };
 
+#define SIM_CUT                                                                                              \
+    SIMFAULT_KINDS /* a kind of fault that is not the bus's but the wire's: the interface is cut off */
+
 struct sim_fault {
-    struct simfault fault;
+    struct simfault fault; /* kind may be SIM_CUT */
     unsigned number;
     struct sim_port *port;
     struct sim_fault *next;
@@ -37,6 +41,10 @@ struct sim_port {
     uint32_t origin, origin_gen, mark, size;
     bool echoes;
     struct canfd_frame frame;
+    /* While it is cut off, it is alone on a bus of its own. In bus time; SIMBUS_NEVER: never. */
+    struct simbus alone;
+    bool is_cut;
+    uint64_t cut_from, cut_until;
     bool off;            /* went bus off: to be dealt with when the wire's event is over */
     uint64_t restart_at; /* bus time; SIMBUS_NEVER */
     uint64_t aborted;    /* frames that were with the controller when it stopped */
@@ -70,7 +78,7 @@ int simulator_remove_link(struct simulator *simulator, const char *name);
 struct sim_wire *simulator_find_wire(struct simulator *simulator, const char *name);
 struct sim_port *simulator_find_port(struct simulator *simulator, const char *name);
 uint64_t simulator_now(const struct sim_wire *wire);
-/* Takes over `fault`; -ENOMEM. Returns its number. Removal: -ENOENT. */
+/* Takes over `fault`; -ENOMEM, -EBUSY (a second cut). Returns its number. Removal: -ENOENT. */
 int simulator_add_fault(struct simulator *simulator, struct sim_port *port, const struct simfault *fault);
 int simulator_remove_fault(struct simulator *simulator, unsigned number);
 

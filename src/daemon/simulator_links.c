@@ -152,7 +152,7 @@ int simulator_remove_wire(struct simulator *simulator, const char *name)
     struct sim_wire *wire = simulator_find_wire(simulator, name);
 
     if (!wire) return -ENODEV;
-    if (wire->bus.nodes) return -EBUSY;
+    if (wire->bus.nodes || wire->cuts) return -EBUSY;
     wire->name[0] = '\0';
     save_wire(simulator, wire);
     return 0;
@@ -178,6 +178,7 @@ static int open_port(struct simulator *simulator, const struct device *dev, stru
                                .index = dev->index,
                                .ifindex = (uint32_t)dev->ifindex,
                                .queue = { .bus = simulator->bus },
+                               .cut_from = SIMBUS_NEVER,
                                .restart_at = SIMBUS_NEVER };
     int error = inbox_open(&port->queue);
     if (error) return error;
@@ -191,18 +192,62 @@ static int open_port(struct simulator *simulator, const struct device *dev, stru
     return 0;
 }
 
+int simulator_add_fault(struct simulator *simulator, struct sim_port *port, const struct simfault *fault)
+{
+    bool cuts = (unsigned)fault->kind == SIM_CUT;
+    struct sim_fault *fresh;
+
+    if (cuts && port->cut_from != SIMBUS_NEVER) return -EBUSY;
+    fresh = calloc(1, sizeof(*fresh));
+    if (!fresh) return -ENOMEM;
+    *fresh = (struct sim_fault){ .fault = *fault, .port = port, .number = ++simulator->next_fault };
+    fresh->next = simulator->faults;
+    simulator->faults = fresh;
+    if (cuts) {
+        port->cut_from = fault->from;
+        port->cut_until = fault->until;
+        port->wire->cuts++;
+    } else {
+        simnode_add_fault(&port->node, &fresh->fault);
+    }
+    return (int)fresh->number;
+}
+
+/* Takes it off the list that *link leads to. */
+static void drop_fault(struct sim_fault **link)
+{
+    struct sim_fault *fault = *link;
+    struct sim_port *port = fault->port;
+
+    *link = fault->next;
+    if ((unsigned)fault->fault.kind == SIM_CUT) {
+        simulator_mend(port);
+        port->wire->cuts--;
+    } else {
+        simnode_remove_fault(&port->node, &fault->fault);
+    }
+    free(fault);
+}
+
+int simulator_remove_fault(struct simulator *simulator, unsigned number)
+{
+    for (struct sim_fault **link = &simulator->faults; *link; link = &(*link)->next) {
+        if ((*link)->number != number) continue;
+        drop_fault(link);
+        return 0;
+    }
+    return -ENOENT;
+}
+
 static void close_port(struct sim_port *port)
 {
     struct simulator *simulator = port->simulator;
 
-    for (struct sim_fault **link = &simulator->faults, *fault; (fault = *link);)
-        if (fault->port == port) {
-            simnode_remove_fault(&port->node, &fault->fault);
-            *link = fault->next;
-            free(fault);
-        } else {
-            link = &fault->next;
-        }
+    for (struct sim_fault **link = &simulator->faults; *link;)
+        if ((*link)->port == port)
+            drop_fault(link);
+        else
+            link = &(*link)->next;
     store_release(&simulator->links->control->links[port->index].tx_slot, 0);
     simbus_detach(&port->node, simulator_now(port->wire));
     inbox_close(&port->queue);
@@ -237,30 +282,6 @@ int simulator_remove_link(struct simulator *simulator, const char *name)
     linkops_remove(&op, &dev); /* stops the controller */
     close_port(port);
     return 0;
-}
-
-int simulator_add_fault(struct simulator *simulator, struct sim_port *port, const struct simfault *fault)
-{
-    struct sim_fault *fresh = calloc(1, sizeof(*fresh));
-
-    if (!fresh) return -ENOMEM;
-    *fresh = (struct sim_fault){ .fault = *fault, .port = port, .number = ++simulator->next_fault };
-    fresh->next = simulator->faults;
-    simulator->faults = fresh;
-    simnode_add_fault(&port->node, &fresh->fault);
-    return (int)fresh->number;
-}
-
-int simulator_remove_fault(struct simulator *simulator, unsigned number)
-{
-    for (struct sim_fault **link = &simulator->faults, *fault; (fault = *link); link = &fault->next) {
-        if (fault->number != number) continue;
-        *link = fault->next;
-        simnode_remove_fault(&fault->port->node, &fault->fault);
-        free(fault);
-        return 0;
-    }
-    return -ENOENT;
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------------- */

@@ -8,11 +8,11 @@
 #include "daemon/linktable.h"
 #include "daemon/simulator.h"
 
-static const char *const kind_names[SIMFAULT_KINDS] = {
-    [SIMFAULT_BIT] = "bit",         [SIMFAULT_STUFF] = "stuff",       [SIMFAULT_FORM] = "form",
-    [SIMFAULT_CRC] = "crc",         [SIMFAULT_ACK] = "ack",           [SIMFAULT_LOST] = "lost",
-    [SIMFAULT_CORRUPT] = "corrupt", [SIMFAULT_OVERRUN] = "overrun",   [SIMFAULT_DELAY] = "delay",
-    [SIMFAULT_BABBLE] = "babble",   [SIMFAULT_DOMINANT] = "dominant",
+static const char *const kind_names[SIMFAULT_KINDS + 1] = {
+    [SIM_CUT] = "cut",          [SIMFAULT_BIT] = "bit",         [SIMFAULT_STUFF] = "stuff",
+    [SIMFAULT_FORM] = "form",   [SIMFAULT_CRC] = "crc",         [SIMFAULT_ACK] = "ack",
+    [SIMFAULT_LOST] = "lost",   [SIMFAULT_CORRUPT] = "corrupt", [SIMFAULT_OVERRUN] = "overrun",
+    [SIMFAULT_DELAY] = "delay", [SIMFAULT_BABBLE] = "babble",   [SIMFAULT_DOMINANT] = "dominant",
 };
 
 static const char *const state_names[] = { "ERROR-ACTIVE", "ERROR-WARNING", "ERROR-PASSIVE",
@@ -156,7 +156,7 @@ static int show(struct simulator *simulator, const json_t *request, json_t *answ
 
 static int find_kind(const char *name)
 {
-    for (int kind = 0; kind < SIMFAULT_KINDS; kind++)
+    for (int kind = 0; kind <= (int)SIM_CUT; kind++)
         if (strcmp(kind_names[kind], name) == 0) return kind;
     return -EINVAL;
 }

@@ -147,8 +147,9 @@ static void real_slice(struct series *series, void *context)
     if (!count) die_because("no frames");
     double span = (double)(now_ns() - start);
     qsort(buses->late_us, count, sizeof(*buses->late_us), compare);
-    series_add(&series[0], buses->late_us[count / 2]);
-    series_add(&series[1], buses->late_us[(uint64_t)count * 99 / 100]);
+    const int32_t *half = buses->late_us + count / 2, *most = buses->late_us + (uint64_t)count * 99 / 100;
+    series_add(&series[0], *half);
+    series_add(&series[1], *most);
     series_add(&series[2], 100 * (worker_cpu_ns() - cpu) / span);
     series_add(&series[3], count * 1e9 / span);
 }

@@ -648,6 +648,36 @@ static void a_dominant_bus_ends_when_the_fault_is_removed(void **state)
     assert_int_equal(station[0].sent, 1);
 }
 
+static void a_controller_that_is_cut_off_sends_when_it_is_back(void **state)
+{
+    static struct simbus other;
+
+    (void)state;
+    set_up(3, RATE, 0, 0);
+    other = (struct simbus){ .now = bus.now };
+    put_id(0, 0x100);
+    run_bits(30, RATE);
+    simbus_move(&station[0].node, &other, bus.now);
+    put_id(1, 0x200);
+    for (unsigned i = 0; i < 1000; i++) {
+        simbus_run(&bus, bus.now + 100000);
+        simbus_run(&other, bus.now);
+    }
+    assert_int_equal(station[0].node.state, CAN_STATE_ERROR_PASSIVE);
+    assert_int_equal(station[0].node.errors.tec, 128);
+    assert_int_equal(station[2].received, 1);
+    assert_int_equal(station[2].last.can_id, 0x200);
+    assert_int_equal(station[1].node.errors.rec, 1); /* what broke off */
+    assert_int_equal(station[2].node.errors.rec, 0); /* that, and a frame */
+    simbus_move(&station[0].node, &bus, bus.now);
+    run_dry(SECOND);
+    simbus_run(&other, bus.now); /* where its frame broke off */
+    assert_int_equal(simbus_next(&other), SIMBUS_NEVER);
+    assert_int_equal(station[0].sent, 1);
+    assert_int_equal(station[2].last.can_id, 0x100);
+    assert_int_equal(station[0].node.errors.tec, 127);
+}
+
 /* ---- at length ---- */
 
 static uint64_t previous_end;
@@ -895,6 +925,7 @@ int main(void)
         cmocka_unit_test(a_babbling_node_starves_the_others),
         cmocka_unit_test(a_dominant_bus_drives_its_sender_off),
         cmocka_unit_test(a_dominant_bus_ends_when_the_fault_is_removed),
+        cmocka_unit_test(a_controller_that_is_cut_off_sends_when_it_is_back),
         cmocka_unit_test(order_is_that_of_the_pending_priorities),
         cmocka_unit_test(the_pace_changes_nothing),
         cmocka_unit_test(a_day_passes_in_seconds),
