@@ -29,7 +29,8 @@ int service_open(const struct bus *bus, int flags, uint32_t protocol, void (*pre
     slot_set_protocol(bus, request.slot, protocol);
     if (prepare) prepare(&bus->data->slot[request.slot]);
     sys_call(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
-    error = ctl_hand_over(bus->dir, fd, &request);
+    error = process_window(request.slot) ? ctl_hand_over(bus->dir, fd, &request)
+                                         : -ENOMEM; /* now, so that no read waits for it */
     if (!error && (flags & SOCK_NONBLOCK)) error = sys_call(SYS_fcntl, fd, F_SETFL, O_RDWR | O_NONBLOCK);
     if (!error) return fd;
     sys_call(SYS_close, fd);
