@@ -116,6 +116,8 @@ int service_call(int fd, const struct service_request *request, const struct raw
     if (error >= 0) error = send_request(fd, request, pair[1]);
     sys_call(SYS_close, pair[1]);
     if (!error) error = receive_answer(pair[0], request->flags & SERVICE_WAIT);
+    if (error == -EINTR)
+        sys_call(SYS_shutdown, pair[0], SHUT_RDWR); /* a child may have been forked meanwhile */
     sys_call(SYS_close, pair[0]);
     return (int)error;
 }
