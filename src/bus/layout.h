@@ -230,6 +230,8 @@ enum slot_option {
 
 #define STAMP_OF_READING 1 /* a frame without a time stamp: its time is when SIOCGSTAMP asks */
 
+#define SLOT_BUSY 1
+
 enum {
     BOUND = 1,
     BOUND_EVERYWHERE =
@@ -278,7 +280,8 @@ struct bus_slot {
     _Alignas(64)
         atomic_u64 queue_head; /* bytes ever put into the message queue (mqueue.c). Writer: the worker */
     atomic_u64 queue_tail;     /* bytes ever taken. Writers: readers; the worker while it is empty */
-    atomic_u32 busy;           /* who is sending: sockets/isotp.c */
+    atomic_u32
+        busy; /* who is sending: sockets/isotp.c. SLOT_BUSY: the worker, also when nobody holds the socket any more */
     atomic_u32 tx_address, rx_address; /* CAN_ISOTP, while bound: identifiers */
     atomic_u32 setting[SLOT_SETTINGS]; /* CAN_ISOTP: struct isotp_options, in words */
 };

@@ -509,7 +509,8 @@ static bool looks_dead(const struct bus *bus, uint32_t number, uint32_t gen)
 {
     enum wake_life life;
 
-    if (load_relaxed(&slot_at(bus, number)->protocol) > CAN_RAW && load_relaxed(&slot_at(bus, number)->busy))
+    if (load_relaxed(&slot_at(bus, number)->protocol) > CAN_RAW &&
+        (load_relaxed(&slot_at(bus, number)->busy) & SLOT_BUSY))
         return false;
     life = wake_probe(bus, number, gen);
     return life == WAKE_DEAD || life == WAKE_NAMELESS;

@@ -35,8 +35,8 @@ struct service_isotp {
  * or until its request is served; a claim that is older than SERVICE_CLAIM_MS was its holder's last. Who waits in close(2) for the end of
  * a PDU puts the time there as long as it waits: when it is killed there, or a signal ends the wait, the PDU is given up. */
 enum {
-    SERVICE_BUSY_WORKER = 1, /* a PDU is being sent */
-    SERVICE_BUSY_DRAIN = 2,  /* and is to be sent to its end although nobody holds the socket any more */
+    SERVICE_BUSY_WORKER = SLOT_BUSY, /* a PDU is being sent */
+    SERVICE_BUSY_DRAIN = 2, /* and is to be sent to its end although nobody holds the socket any more */
     SERVICE_BUSY_SHIFT = 2,
 };
 #define SERVICE_CLAIM_MS 200u
