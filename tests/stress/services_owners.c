@@ -3,6 +3,7 @@
  * usage: services_owners WHAT INTERFACE [COUNT]
  * Each WHAT (see the table at the end) exits with 0, or says what is wrong. */
 #include <fcntl.h>
+#include <pthread.h>
 #include "stress/services.h"
 
 #define SLACK_S                                                                                              \
@@ -174,6 +175,42 @@ static int closing(void)
     return failed + expect(rx, false, "after a signal");
 }
 
+/* ---- withdraw: a signal ends a write that waits for its PDU, and the PDU, although a child that was forked meanwhile has all descriptors ---- */
+
+static void *fork_soon(void *argument)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    nap(0.05);
+    *(pid_t *)argument = fork();
+    while (*(pid_t *)argument == 0)
+        pause();
+    return NULL;
+}
+
+static int forked_into_write(void)
+{
+    struct sigaction act = { .sa_handler = on_alarm };
+    struct itimerval soon = { .it_value.tv_usec = 100000 };
+    int rx = isotp_open(interface, 0x432, 0x431, 0, 20, 0), failed = 0;
+    int tx = isotp_open(interface, 0x431, 0x432, 0, 0, CAN_ISOTP_WAIT_TX_DONE);
+    pthread_t thread;
+    uint8_t pdu[100];
+    pid_t pid = 0;
+
+    MUST(rx >= 0 && tx >= 0 && sigaction(SIGALRM, &act, NULL) == 0);
+    pdu_fill(pdu, sizeof(pdu), 7);
+    MUST(pthread_create(&thread, NULL, fork_soon, &pid) == 0);
+    MUST(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+    if (write(tx, pdu, sizeof(pdu)) != -1 || errno != EINTR) failed += wrong("write");
+    pthread_join(thread, NULL);
+    failed += expect(rx, false, "withdrawn");
+    MUST(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+    return failed;
+}
+
 /* ---- holders: a job goes on while anybody holds its socket: a child, a program, a message ---- */
 
 static unsigned pace(int watch)
@@ -314,8 +351,8 @@ static const struct {
     const char *name;
     int (*run)(void);
 } table[] = {
-    { "kill_bcm", kill_bcm }, { "kill_isotp", kill_isotp }, { "close", closing }, { "holders", holders },
-    { "hold", hold },
+    { "kill_bcm", kill_bcm },          { "kill_isotp", kill_isotp }, { "close", closing },
+    { "withdraw", forked_into_write }, { "holders", holders },       { "hold", hold },
 };
 
 int main(int argc, char *argv[])
