@@ -51,18 +51,20 @@ static void share_out(int fd, unsigned process)
 static int shared(void)
 {
     int rx = isotp_open(interface, 0x702, 0x701, 4, 0, 0), tx = isotp_open(interface, 0x701, 0x702, 0, 0, 0),
-        failed = 0, status;
+        room = 212992, failed = 0,
+        status; /* doubled, it holds 554 PDUs: none may be lost because the reader has to wait for a processor */
     struct timeval limit = { 5, 0 };
     uint8_t *seen = calloc(wanted, 1), pdu[PDU_MAX + 1];
 
     MUST(rx >= 0 && tx >= 0 && seen && setsockopt(rx, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0);
+    MUST(wanted <= 500 && setsockopt(rx, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) == 0);
     for (unsigned i = 0; i < PROCESSES; i++)
         if (fork() == 0) share_out(tx, i);
     for (unsigned i = 0; i < wanted && !failed; i++) {
         ssize_t got = read(rx, pdu, sizeof(pdu));
         int64_t number = got < 0 ? -1 : pdu_check(pdu, (size_t)got);
         if (number < 0 || number >= wanted || size_of((uint32_t)number) != (size_t)got || seen[number]++) {
-            printf("# PDU %u: %zd bytes, number %lld\n", i, got, (long long)number);
+            printf("# PDU %u: %zd bytes, number %lld: %s\n", i, got, (long long)number, strerror(errno));
             failed++;
         }
     }
