@@ -49,6 +49,8 @@ struct can_host {
     /* Memory as malloc's; NULL: none. */
     void *(*allocate)(struct can_host *host, size_t size);
     void (*release)(struct can_host *host, void *memory);
+    /* Written by machines: what is due then is one of many in a row, and delays all that follow. */
+    uint64_t exact_at;
 };
 
 /* For hosts: the newest subscription of an identifier is served last. */

@@ -107,7 +107,7 @@ void isotp_tx_echo(struct isotp *isotp, const struct canfd_frame *frame, uint64_
     else if (is_block_full(isotp))
         wait_in(isotp, FC, now + ISOTP_N_BS_NS);
     else if (isotp->tx.gap_ns)
-        wait_in(isotp, GAP, now + isotp->tx.gap_ns);
+        wait_in(isotp, GAP, isotp->host->exact_at = now + isotp->tx.gap_ns);
     else
         send_consecutive(isotp, now);
 }

@@ -8,6 +8,7 @@
 #include "daemon/engine.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,8 @@
 
 #define FRAMES_A_CLOCK  8     /* frames that count as simultaneous */
 #define TIMERS_APART_NS 40000 /* less than the gap between two frames of ISO-TP, and of a 1-Mbit/s bus */
-#define EXPIRE_MAX      4096  /* timers in one go, before other events have their turn */
+#define IMMINENT_NS     100000
+#define EXPIRE_MAX      4096 /* timers in one go, before other events have their turn */
 
 uint8_t engine_payload[SERVICE_PAYLOAD_MAX];
 
@@ -144,6 +146,16 @@ static bool expire(struct engine *engine)
     return true;
 }
 
+/* A frame that is due in less time than it takes to fall asleep and wake up: stays awake, and lets others run. */
+static bool is_imminent(const struct engine *engine)
+{
+    uint64_t at = engine->host.exact_at;
+
+    if (at <= engine->now || at - engine->now > IMMINENT_NS) return false;
+    sched_yield();
+    return true;
+}
+
 bool engine_turn(struct engine *engine)
 {
     bool more;
@@ -155,8 +167,9 @@ bool engine_turn(struct engine *engine)
     engine->frames = 0;
     if (engine->inbox.own_count) more |= inbox_serve(&engine->inbox);
     engine->frames = 0;
-    if (!more) set_clock(engine);
-    return more;
+    if (more || is_imminent(engine)) return true;
+    set_clock(engine);
+    return false;
 }
 
 /* ---- what protocols do to their sockets ---- */
