@@ -154,13 +154,19 @@ static json_t *collect_socket(const struct bus *bus, uint32_t number)
     return socket;
 }
 
+/* A queue of the worker's own, which is no socket of a program. */
+static bool is_inbox(const struct bus *bus, uint32_t slot)
+{
+    return load_relaxed(&bus->data->slot[slot].rx_flags) & RX_INBOX;
+}
+
 static json_t *collect_sockets(const struct bus *bus)
 {
     json_t *sockets = json_array();
     uint32_t high = load_relaxed(&bus->data->slots_high);
 
     for (uint32_t slot = 0; slot < high && slot < SOCKETS_MAX; slot++)
-        if ((load_relaxed(&bus->data->life[slot]) & 3) == SLOT_OPEN)
+        if ((load_relaxed(&bus->data->life[slot]) & 3) == SLOT_OPEN && !is_inbox(bus, slot))
             json_array_append_new(sockets, collect_socket(bus, slot));
     return sockets;
 }
