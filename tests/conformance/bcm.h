@@ -243,10 +243,13 @@ static inline long long bcm_clock_us(clockid_t clock)
 static long long bcm_start_us, bcm_start_real_us;
 static long long bcm_late_us; /* how much the last thing was */
 
+/* On both clocks at once: who is held up between them asks again. */
 static inline void clock_start(void)
 {
-    bcm_start_us = bcm_clock_us(CLOCK_MONOTONIC);
-    bcm_start_real_us = bcm_clock_us(CLOCK_REALTIME);
+    do {
+        bcm_start_us = bcm_clock_us(CLOCK_MONOTONIC);
+        bcm_start_real_us = bcm_clock_us(CLOCK_REALTIME);
+    } while (bcm_clock_us(CLOCK_MONOTONIC) - bcm_start_us > 200);
 }
 
 /* Sleeps until a time; returns false when that was long ago, or nearly so on waking. */
