@@ -1,8 +1,9 @@
-/* tests/fuzz/rtlink.c - the parser of link requests takes any bytes, and whatever it accepts can be refused again. */
+/* tests/fuzz/rtlink.c - the parsers of link requests, and of what they say of controllers, take any bytes, and whatever it accepts can be refused again. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "netlink/rtcan.h"
 #include "netlink/rtlink.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -30,6 +31,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_strings(&request.link);
         if (request.link.has & RTLINK_PEER) check_strings(&request.peer);
         if (request.altname_count > RTLINK_ALTNAMES_MAX) abort();
+        struct rtcan_request controller;
+        if (request.link.has & RTLINK_DATA)
+            rtcan_parse(request.link.info_data, request.link.info_data_size, &controller);
     } else if (error != -EBADMSG) {
         rtlink_build_error(reply, sizeof reply, message, &ack, error, &fault);
     }
