@@ -491,6 +491,8 @@ int engine_start(struct engine *engine)
 
 void engine_stop(struct engine *engine)
 {
-    while (engine->sockets)
-        end(engine->sockets);
+    for (struct engine_socket *socket = engine->sockets, *next; socket; socket = next) {
+        next = socket->next;
+        end(socket);
+    }
 }

@@ -181,7 +181,7 @@ ssize_t service_receive(const struct bus *bus, uint32_t number, int fd, struct r
 {
     struct bus_slot *slot = &bus->data->slot[number];
     struct message_control control = { message, 0 };
-    struct mqueue_message taken;
+    struct mqueue_message taken = { 0 };
     size_t room = room_of(message);
     int error = take(bus, number, fd, message, flags, &taken);
 
