@@ -55,7 +55,9 @@ TEST(stamp_is_that_of_the_frame)
 
     sol_set(fd, SO_TIMESTAMPNS, 1);
     SETUP(fd, RX_SETUP, 0, 0x503);
-    poll(NULL, 0, 200); /* Linux begins to stamp frames some time after it was asked; before, each reader has its own time */
+    poll(
+        NULL, 0,
+        200); /* Linux begins to stamp frames some time after it was asked; before, each reader has its own time */
     send_frame(raw, 0x503, "01");
     RECEIVE(o, &m);
     memcpy(&t, CMSG_DATA(control_of(&m, SOL_SOCKET, SO_TIMESTAMPNS)), sizeof(t));
