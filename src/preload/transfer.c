@@ -109,6 +109,9 @@ static ssize_t splice_out(int fd, int pipe, size_t size, unsigned flags)
 
 /* ---- splice ---- */
 
+/* Nothing is spliced into what was opened, or made, O_APPEND: not even into sockets, to which that means nothing. */
+static bool appends(int fd) { return sys_call(SYS_fcntl, fd, F_GETFL, 0) & O_APPEND; }
+
 /* The kernel's order of checks. A pipe has no offset (-ESPIPE), a socket none either (-EINVAL). */
 static ssize_t splice_ours(int in, const void *in_offset, int out, const void *out_offset, size_t size,
                            unsigned flags)
@@ -119,6 +122,7 @@ static ssize_t splice_ours(int in, const void *in_offset, int out, const void *o
     if (is_raw(in) ? !is_pipe(out) : !is_pipe(in)) return -EINVAL;
     if (is_raw(in) ? out_offset : in_offset) return -ESPIPE;
     if (is_raw(in) ? in_offset : out_offset) return -EINVAL;
+    if (!is_raw(in) && appends(out)) return -EINVAL;
     return is_raw(in) ? splice_out(in, out, size, flags)
                       : splice_in(in, out, size, flags & SPLICE_F_NONBLOCK);
 }
@@ -159,6 +163,7 @@ static ssize_t send_file(int fd, int file, int64_t *offset, size_t size)
 
     if (!type) return -EBADF;
     if (type != S_IFREG && type != S_IFBLK) return offset && type != S_IFDIR ? -ESPIPE : -EINVAL;
+    if (appends(fd)) return -EINVAL;
     at = offset ? *offset : sys_call(SYS_lseek, file, 0, SEEK_CUR);
     if (at < 0) return -EINVAL;
     sent = send_pages(fd, file, &at, size);
