@@ -39,9 +39,15 @@ void options_update_flags(const struct option_call *call, int value)
     slot_update_rx_flags(call->bus, call->number);
 }
 
+/* CAN XL includes CAN FD: what is refused becomes what CAN_RAW_XL_FRAMES is. */
 static int fd_frames_in(const struct option_call *call, int *value)
 {
-    return !*value && load_relaxed(&call->slot->option[OPT_XL]) ? -EINVAL : 0;
+    uint32_t xl = load_relaxed(&call->slot->option[OPT_XL]);
+
+    if (*value || !xl) return 0;
+    store_relaxed(&call->slot->option[OPT_FD], xl);
+    options_update_flags(call, (int)xl);
+    return -EINVAL;
 }
 
 static int xl_frames_in(const struct option_call *call, int *value)
