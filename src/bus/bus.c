@@ -32,6 +32,7 @@
 struct wakes {
     const struct bus *bus;
     int token_fd, worker_fd; /* as in struct bus_frame */
+    bool matched;            /* some socket wanted the frame, whether it gets it or not */
     uint32_t count;
     uint32_t slot[WAKES_AT_ONCE];
 };
@@ -99,7 +100,9 @@ static uint32_t count_matches(const struct bus *bus, uint32_t number, uint32_t i
         if (count > FILTERS_MAX) count = FILTERS_MAX;
         for (uint32_t i = 0; i < count; i++) {
             uint32_t filter_id = load_relaxed(&list->entry[i].id), mask = load_relaxed(&list->entry[i].mask);
-            matches += filter_matches(filter_normalise(filter_id, mask), id);
+            if (!filter_matches(filter_normalise(filter_id, mask), id)) continue;
+            add_relaxed(&bus->data->matches[number][current & 1].entry[i], 1);
+            matches++;
         }
         atomic_thread_fence(memory_order_acquire);
         if (likely(load_relaxed(&slot->filters_cur) == current)) break;
@@ -108,13 +111,21 @@ static uint32_t count_matches(const struct bus *bus, uint32_t number, uint32_t i
     return matches;
 }
 
-static uint32_t copies_for(const struct bus *bus, uint32_t number, uint32_t flags, uint32_t id)
+static uint32_t copies_for(const struct delivery *d, uint32_t number, uint32_t flags)
 {
+    struct bus_slot *slot = &d->bus->data->slot[number];
     uint32_t count, matches;
 
-    if (likely((flags & RX_ALL) && !(id & CAN_ERR_FLAG))) return 1;
-    matches = count_matches(bus, number, id, &count);
-    if ((id & CAN_ERR_FLAG) && (id & load_relaxed(&bus->data->slot[number].err_mask))) matches++;
+    if (likely((flags & RX_ALL) && !(d->id & CAN_ERR_FLAG))) {
+        d->wakes->matched = true;
+        return 1;
+    }
+    matches = count_matches(d->bus, number, d->id, &count);
+    if ((d->id & CAN_ERR_FLAG) && (d->id & load_relaxed(&slot->err_mask))) {
+        add_relaxed(&slot->error_matches, 1);
+        matches++;
+    }
+    if (matches) d->wakes->matched = true;
     return filter_copies(matches, count, flags & RX_JOIN);
 }
 
@@ -184,10 +195,11 @@ static OFF_PATH uint64_t deliver_unusual(struct delivery d, uint32_t number, uin
     struct bus_frame frame = *d.frame;
     uint32_t copies;
 
-    if ((flags & d.needs) != d.needs) return meta.time_ns;
+    if (!(flags & RX_OPEN)) return meta.time_ns;
     if (load_relaxed(&slot->ifindex) != bound_to && !(flags & RX_INBOX)) return meta.time_ns;
-    copies = copies_for(d.bus, number, flags, d.id);
-    if (!copies) return meta.time_ns;
+    copies = copies_for(&d, number, flags); /* counts what matches, also when the socket discards it */
+    if (!copies || (flags & d.needs) != d.needs) return meta.time_ns;
+    if (number == d.origin && !(flags & RX_OWN)) return meta.time_ns;
     if ((flags & RX_TIME) && !meta.time_ns) meta.time_ns = clock_real_ns();
     if ((flags & RX_INBOX) && bound_to) meta.record_flags |= RECORD_BOUND;
     if ((flags & RX_INBOX) && d.bus->to_self) {
@@ -212,8 +224,15 @@ static inline void deliver_one(struct delivery *d, struct data *data, uint32_t n
     struct bus_slot *slot = &data->slot[number];
     uint32_t flags = load_acquire(&slot->rx_flags);
 
-    if (number == d->origin && !(flags & RX_OWN)) return;
+    if (number == d->origin && !(flags & RX_OWN)) {
+        if (likely(flags & RX_ALL)) /* the usual sender; an error frame that it sends itself counts, too */
+            d->wakes->matched = true;
+        else
+            deliver_unusual(*d, number, flags, bound_to);
+        return;
+    }
     if (likely((flags & d->usual_mask) == d->usual && load_relaxed(&slot->ifindex) == bound_to)) {
+        d->wakes->matched = true;
         if (likely(ring_try_push(data, number, flags >> RX_GEN_SHIFT, &d->parcel))) {
             if (unlikely((load_seq(&slot->armed) & 3) != WAKE_SENT)) wake_later(d->wakes, number);
             return;
@@ -273,7 +292,16 @@ static inline void deliver(const struct bus *bus, uint32_t index, uint32_t ifind
     choose_flags(&d, frame);
     if (unlikely(frame->time_ns)) d.usual_mask &= ~(uint32_t)RX_TIME;
     imap_rows_of_frame(d.id, d.rows);
+    wakes->matched = false;
     deliver_maps(&d, index);
+    if (unlikely(!wakes->matched))
+        add_relaxed(&bus->data->counters[index][frame->owner % COUNTER_SHARDS].unmatched, 1);
+}
+
+/* A frame for sockets that COUNT_LOOPED does not count. */
+static void count_offer(const struct bus *bus, uint32_t index, const struct bus_frame *frame)
+{
+    add_relaxed(&bus->data->counters[index][frame->owner % COUNTER_SHARDS].offered, 1);
 }
 
 void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const struct bus_frame *frame,
@@ -285,6 +313,7 @@ void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const 
     wakes.token_fd = frame->token_fd;
     wakes.worker_fd = frame->worker_fd;
     wakes.count = 0;
+    count_offer(bus, index, frame);
     deliver(bus, index, ifindex, frame, record_flags, &wakes);
     if (wakes.count) wake_all(&wakes);
 }
@@ -306,6 +335,7 @@ static OFF_PATH void deliver_to_peer(const struct bus *bus, uint32_t peer, const
     if ((state & ready) != ready) return;
     theirs.origin = SOCKET_NONE;
     count(bus, peer, frame, COUNT_RECEIVED, bytes);
+    count_offer(bus, peer, frame);
     deliver(bus, peer, load_acquire(&bus->control->links[peer].ifindex), &theirs, 0, wakes);
 }
 
@@ -347,6 +377,7 @@ int bus_send(const struct bus *bus, uint32_t index, uint64_t state, const struct
         count(bus, index, frame, COUNT_SENT, bytes);
         if (peer > 0 && peer <= LINKS_MAX) deliver_to_peer(bus, peer - 1, frame, bytes, &wakes);
     }
+    if (unlikely(link_state_kind(state) != LINK_KIND_VCAN) && frame->loopback) count_offer(bus, index, frame);
     if (likely(frame->loopback))
         deliver(bus, index, load_acquire(&bus->control->links[index].ifindex), frame, RECORD_LOCAL, &wakes);
     if (unlikely(wakes.count)) wake_all(&wakes);

@@ -14,7 +14,7 @@
 #include "base/atomics.h"
 
 #define LAYOUT_MAGIC   0x4e414350u /* "PCAN" */
-#define LAYOUT_VERSION 4u
+#define LAYOUT_VERSION 5u
 
 #define LINKS_MAX         128u /* interfaces of an instance */
 #define LINK_NAME_SIZE    16u  /* IFNAMSIZ */
@@ -111,6 +111,9 @@ struct bus_counters {
     atomic_u64 xl_bytes[COUNTER_KINDS];
     atomic_u64 tx_dropped;
     atomic_u64 rx_dropped;
+    atomic_u64
+        offered; /* frames that sockets could receive, where COUNT_LOOPED does not say so: vxcan, can */
+    atomic_u64 unmatched; /* ... on any interface, that no receive list entry wanted */
 };
 
 /* Interest map: which socket slots may want a frame of an interface. A row is a bit per slot and a head word:
@@ -185,6 +188,12 @@ struct slot_filter {
 
 struct slot_filters {
     struct slot_filter entry[FILTERS_MAX]; /* bus_slot.filter_count of them; a page */
+};
+
+/* How many frames each entry matched, for /proc/net/can/rcvlist_*. Writers: senders. Of the default filter nobody counts: see
+ * bus_slot.offered_before. */
+struct slot_matches {
+    atomic_u64 entry[FILTERS_MAX];
 };
 
 /* Plain integer socket options that a socket keeps and gives back. */
@@ -284,6 +293,11 @@ struct bus_slot {
         busy; /* who is sending: sockets/isotp.c. SLOT_BUSY: the worker, also when nobody holds the socket any more */
     atomic_u32 tx_address, rx_address; /* CAN_ISOTP, while bound: identifiers */
     atomic_u32 setting[SLOT_SETTINGS]; /* CAN_ISOTP: struct isotp_options, in words */
+    atomic_u64 inode; /* of the socket, as its opener saw it: names /proc/net/can-bcm/INODE */
+    /* Every socket. */
+    atomic_u64
+        offered_before; /* frames that its interface, or all, had offered when it was bound or its filters were set */
+    atomic_u64 error_matches; /* error frames that its err_mask matched */
 };
 
 /* SO_ATTACH_FILTER: two programs, of which `current` (version << 1 | which) counts. Writer: a process that shares the socket, under
@@ -306,10 +320,13 @@ struct slot_errqueue {
 struct data {
     uint32_t magic, version;
     atomic_u32 slots_high; /* every slot in use is below this; only grows */
+    /* What interfaces that are gone had counted. Writer: the worker. */
+    atomic_u64 gone_sent, gone_offered, gone_unmatched;
     _Alignas(64) atomic_u32 life[SOCKETS_MAX];
     _Alignas(64) struct bus_counters counters[LINKS_MAX][COUNTER_SHARDS];
     _Alignas(4096) struct bus_slot slot[SOCKETS_MAX];
     _Alignas(4096) struct slot_filters filters[SOCKETS_MAX][2];
+    _Alignas(4096) struct slot_matches matches[SOCKETS_MAX][2];
     _Alignas(4096) struct imap map[LINKS_MAX + 1];
     _Alignas(4096) struct ring ring[SOCKETS_MAX];
     _Alignas(4096) struct slot_program program[SOCKETS_MAX];

@@ -11,6 +11,7 @@
 #include "bus/slot.h"
 #include "base/clock.h"
 #include "base/sys.h"
+#include "bus/counters.h"
 #include "bus/imap.h"
 #include "bus/ring.h"
 #include "bus/wake.h"
@@ -142,6 +143,25 @@ void slot_update_rx_flags_locked(const struct bus *bus, uint32_t number)
 
 /* ---- filters ---- */
 
+/* From now on the entries of list `which` match anew. */
+static void forget_matches(const struct bus *bus, uint32_t number, uint32_t which, uint32_t count)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+    const struct slot_filter *first = &bus->data->filters[number][which].entry[0];
+    uint32_t link = load_relaxed(&slot->link);
+    uint64_t offered = 0;
+
+    if (load_relaxed(&slot->bound) && link < LINKS_MAX)
+        offered = counters_sum(bus->data, link).offered;
+    else if (load_relaxed(&slot->bound))
+        offered = counters_total(bus->control, bus->data).offered;
+    store_relaxed(&slot->offered_before, offered);
+    if (count > FILTERS_MAX) count = FILTERS_MAX;
+    if (count == 1 && !load_relaxed(&first->mask)) return; /* the default needs no memory for this */
+    for (uint32_t i = 0; i < count; i++)
+        store_relaxed(&bus->data->matches[number][which].entry[i], 0);
+}
+
 /* Under the lock. New rows first, then the list, then away with old rows: no frame falls between. */
 static void replace_filters(const struct bus *bus, uint32_t number, const struct can_filter *filters,
                             uint32_t count)
@@ -157,6 +177,7 @@ static void replace_filters(const struct bus *bus, uint32_t number, const struct
         store_relaxed(&list->entry[i].mask, filters[i].can_mask);
     }
     store_release(&slot->filter_count[next], count);
+    forget_matches(bus, number, next, count);
     rows_read(bus, number, current, &before);
     rows_read(bus, number, next, &after);
     rows_set(map, &after, number);
@@ -233,6 +254,9 @@ static void move_to(const struct bus *bus, uint32_t number, uint32_t index, uint
     store_seq(&slot->link, index);
     store_seq(&slot->ifindex, ifindex);
     store_seq(&slot->bound, BOUND);
+    forget_matches(bus, number, load_relaxed(&slot->filters_cur) & 1,
+                   load_relaxed(&slot->filter_count[load_relaxed(&slot->filters_cur) & 1]));
+    store_relaxed(&slot->error_matches, 0);
     slot_update_rx_flags_locked(bus, number);
     if (old != new) rows_clear(old, &rows, NULL, number);
 }
@@ -459,6 +483,7 @@ int slot_open(const struct bus *bus, uint32_t number, uint32_t gen)
     store_relaxed(&slot->waiters, 0);
     store_relaxed(&slot->async, 0);
     store_relaxed(&slot->signals_owed, 0);
+    store_relaxed(&slot->inode, 0);
     store_relaxed(&slot->rx_frames, 0);
     store_relaxed(&slot->tx_frames, 0);
     store_relaxed(&slot->lock, 0);
