@@ -37,6 +37,10 @@ void bcm_link_gone(struct bcm *bcm, uint32_t ifindex);
 /* Ends all jobs. */
 void bcm_close(struct bcm *bcm);
 
+/* Calls `each` with the subscription of every RX job; one that hears nothing any more has no link. */
+void bcm_each(const struct bcm *bcm, void (*each)(void *context, const struct subscription *subscription),
+              void *context);
+
 /* The lines of /proc/net/can-bcm/INODE behind the first one: this socket's jobs and an empty line. `name` gives an interface's name ("any"
  * for 0, "???" for one that is gone). Writes at most room bytes and no NUL, returns how many there are. */
 size_t bcm_show(const struct bcm *bcm, char *text, size_t room,

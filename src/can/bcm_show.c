@@ -1,5 +1,5 @@
-/* can/bcm_show.c - the jobs of a socket as the text of /proc/net/can-bcm. */
-/* prefix: bcm_show */
+/* can/bcm_show.c - the jobs of a socket as the text of /proc/net/can-bcm, and their rows in /proc/net/can/rcvlist_*. */
+/* prefix: bcm_show bcm_each */
 #include <stdio.h>
 #include <string.h>
 #include "can/bcm_op.h"
@@ -79,4 +79,11 @@ size_t bcm_show(const struct bcm *bcm, char *text, size_t room,
         print_tx(&page, op);
     PRINT(&page, "\n");
     return page.used;
+}
+
+void bcm_each(const struct bcm *bcm, void (*each)(void *context, const struct subscription *subscription),
+              void *context)
+{
+    for (const struct bcm_op *op = bcm->rx; op; op = op->next)
+        each(context, &op->subscription);
 }

@@ -41,7 +41,9 @@ void subscriptions_serve(struct subscriptions *all, const struct can_event *even
 
     for (struct subscription *s = *bucket_of(all, id); s; s = all->coming) {
         all->coming = s->next;
-        if (wants(s, id, event)) s->receive(s, event);
+        if (!wants(s, id, event)) continue;
+        s->matches++;
+        s->receive(s, event);
     }
     all->coming = NULL;
 }

@@ -28,6 +28,7 @@ struct subscription {
     uint32_t id, ifindex;
     void (*receive)(struct subscription *subscription, const struct can_event *event);
     struct subscription *next, **link; /* link NULL: not subscribed */
+    uint64_t matches;                  /* frames that it was given */
     uint32_t place;                    /* the host's */
 };
 

@@ -21,6 +21,7 @@ static const struct {
     [CTL_STATUS] = { .known = 1 },
     [CTL_SOCKET] = { sizeof(struct ctl_socket), sizeof(struct ctl_socket), .known = 1 },
     [CTL_BUS] = { 2, PAYLOAD_MAX, .known = 1 },
+    [CTL_SHOW] = { 2, 1 + CTL_SHOW_PATH_MAX, .known = 1 },
     [CTL_SHUTDOWN] = { .known = 1, .any_version = 1 },
 };
 

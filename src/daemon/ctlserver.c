@@ -238,9 +238,18 @@ static int op_bus(struct ctlserver *server, struct ctl_connection *conn, struct 
     return size < 0 ? (int)size : answer(server, conn, reply_buffer, (size_t)size, NULL);
 }
 
+static int op_show(struct ctlserver *server, struct ctl_connection *conn, struct request *request)
+{
+    if (!server->show) return -EOPNOTSUPP;
+    long size = server->show(server->context, request->view.payload, request->view.size, (char *)reply_buffer,
+                             sizeof(reply_buffer));
+    return size < 0 ? (int)size : answer(server, conn, reply_buffer, (size_t)size, NULL);
+}
+
 static int (*const operations[])(struct ctlserver *, struct ctl_connection *, struct request *) = {
-    [CTL_HELLO] = op_hello,   [CTL_NETLINK] = op_netlink,   [CTL_IOCTL] = op_ioctl,   [CTL_WATCH] = op_watch,
-    [CTL_STATUS] = op_status, [CTL_SHUTDOWN] = op_shutdown, [CTL_SOCKET] = op_socket, [CTL_BUS] = op_bus,
+    [CTL_HELLO] = op_hello,   [CTL_NETLINK] = op_netlink, [CTL_IOCTL] = op_ioctl,
+    [CTL_WATCH] = op_watch,   [CTL_STATUS] = op_status,   [CTL_SHUTDOWN] = op_shutdown,
+    [CTL_SOCKET] = op_socket, [CTL_BUS] = op_bus,         [CTL_SHOW] = op_show,
 };
 
 /* ---- requests

@@ -29,6 +29,7 @@ struct ctlserver {
     /* CTL_SOCKET: takes the connection over, or returns -errno. */
     int (*adopt)(void *context, int fd, const struct ctl_socket *request);
     long (*simulate)(void *context, const char *text, size_t size, char *reply, size_t cap); /* CTL_BUS */
+    long (*show)(void *context, const char *path, size_t size, char *text, size_t room);     /* CTL_SHOW */
     void *context;
     bool shutdown; /* CTL_SHUTDOWN was answered */
 

@@ -343,9 +343,9 @@ void engine_take_request(struct engine_socket *socket)
 }
 
 /* In Linux frames are received while they are sent: what is asked after them finds that done. */
-static void catch_up(struct engine *engine)
+void engine_catch_up(struct engine *engine)
 {
-    inbox_catch_up(&engine->inbox);
+    if (engine->sockets) inbox_catch_up(&engine->inbox);
     engine->now = clock_mono_ns();
 }
 
@@ -353,7 +353,7 @@ static void serve(struct engine_socket *socket, const struct service_request *re
 {
     int result = receive_payload(*reply, request->size);
 
-    catch_up(socket->engine);
+    engine_catch_up(socket->engine);
     if (!result)
         result = socket->protocol->request(socket, request, reply);
     else if (socket->protocol->leaves_requests)
@@ -443,7 +443,7 @@ int engine_adopt(struct engine *engine, int fd, const struct ctl_socket *request
 
 void engine_link_gone(struct engine *engine, uint32_t ifindex)
 {
-    if (engine->sockets) catch_up(engine);
+    engine_catch_up(engine);
     for (struct engine_socket *socket = engine->sockets, *next; socket; socket = next) {
         next = socket->next;
         socket->protocol->link_gone(socket, ifindex);

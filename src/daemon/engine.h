@@ -44,6 +44,9 @@ int engine_adopt(struct engine *engine, int fd, const struct ctl_socket *request
  * at once. */
 bool engine_turn(struct engine *engine);
 
+/* Before what a program asks is answered: what was sent before it is seen by the machines. */
+void engine_catch_up(struct engine *engine);
+
 /* An interface is gone; its sockets have their errors already. */
 void engine_link_gone(struct engine *engine, uint32_t ifindex);
 

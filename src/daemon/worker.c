@@ -27,6 +27,7 @@
 #include "daemon/engine.h"
 #include "daemon/linkserver.h"
 #include "daemon/loop.h"
+#include "daemon/show.h"
 #include "daemon/simulator.h"
 
 #define TICK_S          1
@@ -38,6 +39,7 @@ struct worker {
     struct ctlserver ctl;
     struct engine engine;
     struct simulator simulator;
+    struct show show;
     struct loop_source timer;
     struct loop_source end;        /* WORKER_END_SIGNAL */
     struct loop_source bell;       /* wake_bell_address() */
@@ -93,6 +95,7 @@ static void on_tick(struct loop_source *source, uint32_t events)
     }
     if (is_lost()) worker.ctl.shutdown = true;
     bool busy = ctlserver_tick(&worker.ctl);
+    busy |= show_tick(&worker.show);
     if (busy || sockets_exist())
         set_tick(TICK_S);
     else
@@ -171,6 +174,20 @@ static long on_simulate(void *context, const char *text, size_t size, char *repl
     return simulator_request(&worker.simulator, text, size, reply, cap);
 }
 
+static long on_show(void *context, const char *path, size_t size, char *text, size_t room)
+{
+    (void)context;
+    return show_answer(&worker.show, path, size, text, room);
+}
+
+static void start_show(void)
+{
+    worker.show.bus = &worker.bus;
+    worker.show.engine = &worker.engine;
+    worker.ctl.show = on_show;
+    show_start(&worker.show);
+}
+
 static int start_simulator(void)
 {
     worker.simulator.bus = &worker.bus;
@@ -216,6 +233,7 @@ static int start(const struct worker_config *config)
     linkserver_start(&worker.links);
     error = start_simulator();
     if (error) return error;
+    start_show();
     worker.ctl.links = &worker.links;
     worker.ctl.on_client = on_client;
     memcpy(worker.ctl.memory_fds, config->memory_fds, sizeof(config->memory_fds));

@@ -54,5 +54,11 @@ void real_resolve(void)
         real.fcntl64 = real.fcntl;
     if (!real.sendfile64) /* musl, where off_t is that wide */
         *(void **)&real.sendfile64 = find("sendfile");
+    if (!real.open64) { /* musl, where they are the same */
+        real.open64 = real.open;
+        real.openat64 = real.openat;
+        real.fopen64 = real.fopen;
+        real.freopen64 = real.freopen;
+    }
     errno = saved;
 }

@@ -26,7 +26,9 @@ enum ctl_op {
     CTL_STATUS,   /* -> struct ctl_status */
     CTL_SHUTDOWN, /* ends the instance; answered before it does */
     CTL_SOCKET, /* struct ctl_socket: the connection becomes that socket's (service.h) when this has been answered */
-    CTL_BUS, /* simulated buses: a request in JSON -> an answer in JSON (daemon/simulator_request.c) */
+    CTL_BUS,  /* simulated buses: a request in JSON -> an answer in JSON (daemon/simulator_request.c) */
+    CTL_SHOW, /* CTL_SHOW_READ or CTL_SHOW_LOOK, and the canonical path of a file of /proc or /sys (procfs.h) -> its kind, and its text;
+                     * -ENOENT when there is none */
 };
 
 #define CTL_WATCH_SEQ 0xca000001u
@@ -70,6 +72,16 @@ struct ctl_status {
     uint32_t worker_restarts, pad;
     uint64_t started_ns; /* CLOCK_REALTIME */
 };
+
+/* The first byte of a CTL_SHOW and of its answer. */
+enum ctl_show_request { CTL_SHOW_READ = 'r', CTL_SHOW_LOOK = 's' };
+enum ctl_show_kind {
+    CTL_SHOW_FILE = 'f',
+    CTL_SHOW_MORE = 'm', /* text that belongs behind what the kernel has in the file of this name */
+    CTL_SHOW_DIR = 'd',  /* text: the names in it, a line each */
+    CTL_SHOW_LINK = 'l', /* text: where it leads */
+};
+#define CTL_SHOW_PATH_MAX 96u
 
 struct ctl_socket {
     uint32_t slot, gen;

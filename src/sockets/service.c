@@ -9,6 +9,7 @@
 #include "sockets/usermem.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/stat.h>
 #include <poll.h>
 #include <string.h>
 #include <time.h>
@@ -17,6 +18,15 @@
 #define ROOM_NS 10000000 /* between two attempts: the kernel calls a socket writable late */
 #define LEAST_BUFFER                                                                                         \
     0 /* SO_SNDBUF: the kernel makes it the least it can, so that one SERVICE_BALLAST fills it */
+
+/* For whoever asks what /proc has to say of the socket (daemon/show.c). */
+static void note_inode(const struct bus *bus, uint32_t slot, int fd)
+{
+    struct statx about;
+
+    if (sys_call(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_INO, &about) == 0)
+        store_relaxed(&bus->data->slot[slot].inode, about.stx_ino);
+}
 
 int service_open(const struct bus *bus, int flags, uint32_t protocol, void (*prepare)(struct bus_slot *slot))
 {
@@ -29,6 +39,7 @@ int service_open(const struct bus *bus, int flags, uint32_t protocol, void (*pre
     slot_set_protocol(bus, request.slot, protocol);
     if (prepare) prepare(&bus->data->slot[request.slot]);
     sys_call(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
+    note_inode(bus, request.slot, fd);
     error = process_window(request.slot) ? ctl_hand_over(bus->dir, fd, &request)
                                          : -ENOMEM; /* now, so that no read waits for it */
     if (!error && (flags & SOCK_NONBLOCK)) error = sys_call(SYS_fcntl, fd, F_SETFL, O_RDWR | O_NONBLOCK);

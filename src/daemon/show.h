@@ -1,0 +1,48 @@
+/* daemon/show.h - the text of files that Linux has in /proc/net and /sys/class/net, for CTL_SHOW (sockets/procfs.h). Source: spec "procfs and sysfs". */
+#ifndef DAEMON_SHOW_H
+#define DAEMON_SHOW_H
+
+#include <stdarg.h>
+#include "daemon/engine.h"
+
+/* What /proc/net/can/stats knows beyond the counters of the shared memory: what they were at the last reset, and at the last tick. A new worker
+ * begins anew. */
+struct show_totals {
+    uint64_t sent, received, matched;
+};
+struct show {
+    const struct bus *bus;
+    struct engine *engine;
+    struct show_totals base, last;    /* base: at the reset; last: since then, at the last tick */
+    uint64_t base_ns, last_ns;        /* CLOCK_MONOTONIC */
+    uint64_t ratio, tx_rate, rx_rate; /* of the last period that had frames; of the last period */
+    uint64_t ratio_max, tx_max, rx_max;
+    uint32_t entries_max;
+    uint32_t resets, user_resets;
+    bool reset_wanted;
+};
+
+void show_start(struct show *show);
+/* About once a second: a period of the statistics ends. Returns true while there is something to count. */
+bool show_tick(struct show *show);
+
+/* CTL_SHOW: `request` is CTL_SHOW_READ or CTL_SHOW_LOOK and a canonical path, not terminated. Returns the bytes of the answer - at most room; what does
+ * not fit is cut off - or -errno. Reading reset_stats asks for a reset. */
+long show_answer(struct show *show, const char *request, size_t size, char *text, size_t room);
+
+/* ---- for show*.c ---- */
+
+struct show_page {
+    char *text;
+    size_t room, used;
+};
+void show_print(struct show_page *page, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* show_lists.c: /proc/net/can/rcvlist_LIST; false: there is no such list. And the number of entries of all lists. */
+bool show_lists_print(struct show_page *page, const struct show *show, const char *list);
+uint32_t show_lists_count(const struct show *show);
+
+/* "any" for 0, "???" for one that is gone. */
+const char *show_ifname(const struct bus *bus, uint32_t ifindex, char name[LINK_NAME_SIZE]);
+
+#endif

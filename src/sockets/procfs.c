@@ -1,0 +1,233 @@
+/* sockets/procfs.c - which paths may be ours, asking the daemon for their text, and the memfd that holds it. Keeps no state. Only raw system
+ * calls: it runs inside open(2) of other people's programs. */
+#include "sockets/procfs.h"
+#include "base/sys.h"
+#include "sockets/ctl.h"
+#include "sockets/process.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TEXT_MAX (1024u * 1024) /* what the daemon answers at most, and a file of the kernel's before it */
+
+/* ---- paths ---- */
+
+static bool has_prefix(const char **path, const char *prefix)
+{
+    size_t size = strlen(prefix);
+
+    if (strncmp(*path, prefix, size)) return false;
+    *path += size;
+    return true;
+}
+
+/* "self", "thread-self" or a number: whose it is makes no difference. */
+static bool skip_process(const char **path)
+{
+    const char *at = *path;
+
+    if (has_prefix(path, "self/") || has_prefix(path, "thread-self/")) return true;
+    while (*at >= '0' && *at <= '9')
+        at++;
+    if (at == *path || *at != '/') return false;
+    *path = at + 1;
+    return true;
+}
+
+/* Several names lead to the same file: finds the one that the daemon knows, without "//" and a '/' at the end. */
+static bool canonical(const char *path, char out[CTL_SHOW_PATH_MAX + 1])
+{
+    const char *name, *rest = path;
+    size_t used;
+
+    if (has_prefix(&rest, "/proc/")) {
+        name = "/proc/";
+        if (skip_process(&rest) && strncmp(rest, "net", 3)) return false;
+        if (strncmp(rest, "net", 3) && strcmp(rest, "modules")) return false;
+    } else if (has_prefix(&rest, "/sys/class/net") || has_prefix(&rest, "/sys/devices/virtual/net")) {
+        name = "/sys/class/net";
+    } else {
+        return false;
+    }
+    used = strlen(name);
+    memcpy(out, name, used);
+    for (; *rest; rest++) {
+        if (rest[0] == '/' && (rest[1] == '/' || !rest[1])) continue;
+        if (used == CTL_SHOW_PATH_MAX) return false;
+        out[used++] = *rest;
+    }
+    out[used] = 0;
+    return true;
+}
+
+/* ---- text ---- */
+
+struct text {
+    char *memory; /* TEXT_MAX bytes; NULL: none */
+    size_t size;
+    enum ctl_show_kind kind;
+    char path[CTL_SHOW_PATH_MAX + 1];
+};
+
+static void release(struct text *text)
+{
+    if (text->memory) sys_call(SYS_munmap, text->memory, TEXT_MAX);
+    text->memory = NULL;
+}
+
+/* Asks; the answer's text lies behind its kind, at memory + 1. 0; PROCFS_FOREIGN; what read(2) says of an attribute that has no value: -EINVAL. */
+static int fetch(const char *path, enum ctl_show_request what, struct text *text)
+{
+    char request[1 + CTL_SHOW_PATH_MAX + 1] = { (char)what };
+    const struct bus *bus;
+    int error;
+
+    text->memory = NULL;
+    if (!canonical(path, text->path) || !process_has_instance()) return PROCFS_FOREIGN;
+    bus = process_bus();
+    if (!bus) return PROCFS_FOREIGN;
+    memcpy(request + 1, text->path, sizeof(text->path));
+    text->memory =
+        sys_mmap(NULL, TEXT_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (sys_is_error(text->memory)) {
+        text->memory = NULL;
+        return -ENOMEM;
+    }
+    error = ctl_call(bus->dir, CTL_SHOW, request, 1 + strlen(text->path), -1, text->memory, TEXT_MAX,
+                     &text->size, NULL, 0);
+    if (!error && text->size) {
+        text->kind = (enum ctl_show_kind)text->memory[0];
+        return 0;
+    }
+    release(text);
+    return error == -EINVAL ? -EINVAL : PROCFS_FOREIGN;
+}
+
+/* ---- open(2) ---- */
+
+static long write_all(int fd, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        long done = sys_call(SYS_write, fd, bytes, size);
+        if (done == -EINTR) continue;
+        if (done < 0) return done;
+        bytes += done;
+        size -= (size_t)done;
+    }
+    return 0;
+}
+
+/* What the kernel has in that file; nothing is no error. */
+static long copy_kernels(int fd, const char *path)
+{
+    char bytes[4096];
+    long from = sys_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0), got, error = 0;
+
+    if (from < 0) return 0;
+    while (!error && ((got = sys_call(SYS_read, from, bytes, sizeof(bytes))) > 0 || got == -EINTR))
+        if (got > 0) error = write_all(fd, bytes, (size_t)got);
+    sys_call(SYS_close, from);
+    return error;
+}
+
+/* The same file, but for reading only: fd keeps its number. Where there is no /proc it stays writable, which its seals forbid. */
+static void make_readonly(int fd, int flags)
+{
+    char path[] = "/proc/self/fd/0123456789";
+    int at = 14, digits = 1;
+    long opened;
+
+    for (int rest = fd; rest >= 10; rest /= 10)
+        digits++;
+    path[at + digits] = 0;
+    for (int rest = fd; digits > 0; rest /= 10)
+        path[at + --digits] = (char)('0' + rest % 10);
+    opened = sys_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | (flags & O_NONBLOCK), 0);
+    if (opened < 0) {
+        sys_call(SYS_lseek, fd, 0, SEEK_SET);
+        if (!(flags & O_CLOEXEC)) sys_call(SYS_fcntl, fd, F_SETFD, 0);
+        return;
+    }
+    sys_call(SYS_dup3, opened, fd, flags & O_CLOEXEC);
+    sys_call(SYS_close, opened);
+}
+
+static int as_file(const struct text *text, int flags)
+{
+    int fd = (int)sys_call(SYS_memfd_create, "pocketcan-proc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    long error;
+
+    if (fd < 0) return fd;
+    error = text->kind == CTL_SHOW_MORE ? copy_kernels(fd, text->path) : 0;
+    if (!error) error = write_all(fd, text->memory + 1, text->size - 1);
+    if (error) {
+        sys_call(SYS_close, fd);
+        return (int)error;
+    }
+    sys_call(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+    make_readonly(fd, flags);
+    return fd;
+}
+
+static int check_flags(const struct text *text, int flags)
+{
+    if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return -EEXIST;
+    if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)) return -EACCES;
+    if (text->kind == CTL_SHOW_DIR || text->kind == CTL_SHOW_LINK) return PROCFS_FOREIGN;
+    return flags & O_DIRECTORY ? -ENOTDIR : 0;
+}
+
+int procfs_open(const char *path, int flags)
+{
+    bool reads = (flags & O_ACCMODE) == O_RDONLY && !(flags & O_PATH);
+    struct text text;
+    int result = fetch(path, reads ? CTL_SHOW_READ : CTL_SHOW_LOOK, &text);
+
+    if (!result) result = check_flags(&text, flags);
+    if (!result) result = as_file(&text, flags);
+    release(&text);
+    return result;
+}
+
+/* ---- access(2), stat(2) ---- */
+
+/* FNV-1a: a number for each name, far from those that the kernel gives out. */
+static uint64_t inode_of(const char *path)
+{
+    uint64_t hash = 0xcbf29ce484222325ull;
+
+    for (; *path; path++)
+        hash = (hash ^ (unsigned char)*path) * 0x100000001b3ull;
+    return hash >> 1 | 1ull << 62;
+}
+
+int procfs_stat(const char *path, bool follow, struct procfs_stat *out)
+{
+    struct text text;
+    int error = fetch(path, CTL_SHOW_LOOK, &text);
+    uint32_t mode = S_IFREG | 0444;
+
+    if (error && error != -EINVAL) return PROCFS_FOREIGN;
+    if (!error && text.kind == CTL_SHOW_DIR) mode = S_IFDIR | 0555;
+    if (!error && text.kind == CTL_SHOW_LINK) mode = follow ? S_IFDIR | 0755 : S_IFLNK | 0777;
+    out->mode = mode;
+    out->links = S_ISDIR(mode) ? 2 : 1;
+    out->inode = inode_of(text.path);
+    out->size = strncmp(text.path, "/sys/", 5) ? 0 : S_ISREG(mode) ? 4096 : 0;
+    release(&text);
+    return 0;
+}
+
+int procfs_access(const char *path, int mode)
+{
+    struct procfs_stat about;
+    int error = procfs_stat(path, true, &about);
+
+    if (error) return error;
+    if ((mode & W_OK) || ((mode & X_OK) && !S_ISDIR(about.mode))) return -EACCES;
+    return 0;
+}

@@ -1,0 +1,36 @@
+/* sockets/procfs.h - files that Linux has in /proc/net and /sys/class/net for CAN, as the doors hand them out.
+ *
+ * The daemon knows what is in them (daemon/show.h). A program that opens one gets a sealed memfd that holds the text of this moment: reading, seeking, mapping, duplicating
+ * and handing it on are the kernel's business, and there is no state here. */
+#ifndef SOCKETS_PROCFS_H
+#define SOCKETS_PROCFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/atomics.h"
+
+/* False for nearly every path: a look at its first bytes. `path` is a program's; what points into the first page is left to the kernel. */
+static inline bool procfs_may_be(const char *path)
+{
+    return unlikely((uintptr_t)path >= 4096 && path[0] == '/' &&
+                    ((path[1] == 'p' && path[2] == 'r' && path[3] == 'o') ||
+                     (path[1] == 's' && path[2] == 'y' && path[3] == 's')));
+}
+
+/* open(2): a descriptor, or -errno: -EACCES to write. PROCFS_FOREIGN: it is the kernel's, or nobody's. */
+#define PROCFS_FOREIGN (-4096)
+int procfs_open(const char *path, int flags);
+
+/* access(2): 0, -EACCES, PROCFS_FOREIGN. */
+int procfs_access(const char *path, int mode);
+
+/* What stat(2) says. */
+struct procfs_stat {
+    uint32_t mode, links;
+    uint64_t inode, size;
+};
+/* 0, or PROCFS_FOREIGN. `follow`: not of the link itself. */
+int procfs_stat(const char *path, bool follow, struct procfs_stat *out);
+
+#endif
