@@ -14,7 +14,7 @@
 #include "base/atomics.h"
 
 #define LAYOUT_MAGIC   0x4e414350u /* "PCAN" */
-#define LAYOUT_VERSION 5u
+#define LAYOUT_VERSION 6u
 
 #define LINKS_MAX         128u /* interfaces of an instance */
 #define LINK_NAME_SIZE    16u  /* IFNAMSIZ */
@@ -320,6 +320,8 @@ struct slot_errqueue {
 struct data {
     uint32_t magic, version;
     atomic_u32 slots_high; /* every slot in use is below this; only grows */
+    atomic_u32
+        inbox; /* the worker's inbox for its protocols: slot + 1; 0: none. Its queue_head says how far the worker is */
     /* What interfaces that are gone had counted. Writer: the worker. */
     atomic_u64 gone_sent, gone_offered, gone_unmatched;
     _Alignas(64) atomic_u32 life[SOCKETS_MAX];

@@ -224,6 +224,8 @@ static bool settle(const struct bus *bus, uint32_t slot, int fd,
         fresh = ((word & ~3u) + 4) | WAKE_ARMED;
     } while (!cas32(armed, word, fresh));
     if (!is_pending(bus, slot)) return true;
+    if (is_pending == wake_readable && load_relaxed(&bus->data->slot[slot].protocol) > CAN_RAW)
+        return false; /* the reader takes it now; a token would have to come from the worker (wake.h) */
     if (cas32(armed, fresh, (fresh & ~3u) | WAKE_SENDING)) {
         send_token(bus, slot, load_acquire(&bus->data->slot[slot].gen), fd);
         cas32(armed, (fresh & ~3u) | WAKE_SENDING, (fresh & ~3u) | WAKE_SENT);

@@ -47,7 +47,8 @@ int wake_socket(void);
 bool wake_settle(const struct bus *bus, uint32_t slot, int fd);
 
 /* The same for a reader about to sleep, to whom the error queue is nothing to wake up for: its token goes, and ready_settle()
- * brings it back for those who wait for it. */
+ * brings it back for those who wait for it. A socket of the daemon's protocols stays armed although there is something, because its tokens
+ * come from the worker: the reader takes what there is, and raw_taken() and ready_settle() see to others. */
 bool wake_settle_reader(const struct bus *bus, uint32_t slot, int fd);
 
 /* Asks for one more token at the next event although the ring is not empty: for edge-triggered waits. */

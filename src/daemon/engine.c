@@ -25,6 +25,8 @@
 
 #define FRAMES_A_CLOCK  8     /* frames that count as simultaneous */
 #define TIMERS_APART_NS 40000 /* less than the gap between two frames of ISO-TP, and of a 1-Mbit/s bus */
+#define WATCH_NS        60000
+#define RESTRAINT_MAX   63
 #define IMMINENT_NS     100000
 #define EXPIRE_MAX      4096 /* timers in one go, before other events have their turn */
 
@@ -91,6 +93,42 @@ static void host_release(struct can_host *host, void *memory)
 
 /* ---- frames and time ---- */
 
+/* ---- staying awake ----
+ *
+ * Who got a frame from a machine often answers at once, and falling asleep and being woken take longer than that. So after a frame the worker looks for more
+ * for a while, letting others run, and senders need wake nobody. When nothing came, it looks at one time in three, seven ... up to
+ * RESTRAINT_MAX that frames come after sleep. */
+
+/* A frame is served. */
+static void watch_again(struct engine *engine)
+{
+    engine->watch.since = engine->now;
+    if (!engine->watch.on) return;
+    engine->watch.on = false;
+    engine->watch.restraint = 0;
+}
+
+static bool is_watching(struct engine *engine)
+{
+    if (engine->watch.off || engine->now - engine->watch.since > WATCH_NS) return false;
+    engine->watch.on = true;
+    sched_yield();
+    return true;
+}
+
+static void watch_no_more(struct engine *engine)
+{
+    if (engine->watch.on) {
+        engine->watch.restraint = engine->watch.restraint * 2 + 1;
+        if (engine->watch.restraint > RESTRAINT_MAX) engine->watch.restraint = RESTRAINT_MAX;
+        engine->watch.left = engine->watch.restraint;
+    }
+    engine->watch.on = false;
+    engine->watch.off = engine->watch.left > 0;
+    if (engine->watch.left && engine->watch.since > engine->watch.slept) engine->watch.left--;
+    engine->watch.slept = engine->now;
+}
+
 void engine_take_own(const struct bus *bus, uint32_t slot, const struct bus_frame *frame,
                      const struct ring_meta *meta)
 {
@@ -112,6 +150,7 @@ static bool on_frame(struct inbox *inbox, const struct ring_item *item)
 
     if (engine->frames++ % FRAMES_A_CLOCK == 0) engine->now = clock_mono_ns();
     event.now = engine->now;
+    watch_again(engine);
     if (event.kind == FRAME_CC || event.kind == FRAME_FD) subscriptions_serve(&engine->subscriptions, &event);
     return true;
 }
@@ -162,12 +201,16 @@ bool engine_turn(struct engine *engine)
 
     if (!engine->sockets) return false;
     engine->now = clock_mono_ns();
-    engine->real_offset = clock_real_ns() - engine->now;
+    if (engine->watch.asleep) engine->real_offset = clock_real_ns() - engine->now;
+    engine->watch.asleep = false;
     more = expire(engine);
+    engine->frames = 1; /* of this clock */
+    if (engine->inbox.own_count || !ring_empty(engine->bus, engine->inbox.slot))
+        more |= inbox_serve(&engine->inbox);
     engine->frames = 0;
-    if (engine->inbox.own_count) more |= inbox_serve(&engine->inbox);
-    engine->frames = 0;
-    if (more || is_imminent(engine)) return true;
+    if (more || is_imminent(engine) || is_watching(engine) || !inbox_settle(&engine->inbox)) return true;
+    watch_no_more(engine);
+    engine->watch.asleep = true;
     set_clock(engine);
     return false;
 }
@@ -238,6 +281,20 @@ void engine_nudge(struct engine *engine, uint32_t slot)
 
 /* ---- life of a socket ---- */
 
+static int open_inbox(struct engine *engine)
+{
+    int error = inbox_open(&engine->inbox);
+
+    if (!error) store_seq(&engine->bus->data->inbox, engine->inbox.slot + 1);
+    return error;
+}
+
+static void close_inbox(struct engine *engine)
+{
+    store_seq(&engine->bus->data->inbox, 0);
+    inbox_close(&engine->inbox);
+}
+
 static void hang_up(struct engine_socket *socket)
 {
     if (socket->source.fd < 0) return;
@@ -267,7 +324,7 @@ static void end(struct engine_socket *socket)
     *socket->link = socket->next;
     if (socket->next) socket->next->link = socket->link;
     free(socket);
-    if (!engine->sockets) inbox_close(&engine->inbox);
+    if (!engine->sockets) close_inbox(engine);
 }
 
 static void on_last(struct timer *timer, uint64_t now)
@@ -353,6 +410,7 @@ static void serve(struct engine_socket *socket, const struct service_request *re
 {
     int result = receive_payload(*reply, request->size);
 
+    socket->engine->now = clock_mono_ns();
     engine_catch_up(socket->engine);
     if (!result)
         result = socket->protocol->request(socket, request, reply);
@@ -370,9 +428,9 @@ static void on_request(struct loop_source *source, uint32_t events)
     int reply = -1;
     ssize_t size;
 
-    engine->now = clock_mono_ns();
     size = events & EPOLLIN ? receive(socket, &request, &reply) : -EAGAIN;
     if (size == 0 || (size < 0 && (events & (EPOLLHUP | EPOLLERR)))) {
+        engine->now = clock_mono_ns();
         on_hang_up(socket);
     } else if (size >= (ssize_t)sizeof(request) && reply >= 0) {
         serve(socket, &request, &reply);
@@ -413,7 +471,7 @@ int engine_adopt(struct engine *engine, int fd, const struct ctl_socket *request
 
     if (!protocol || request->slot >= SOCKETS_MAX || is_taken(engine, request)) return -EINVAL;
     error = need_window(engine, request->slot);
-    if (!error && !engine->sockets) error = inbox_open(&engine->inbox);
+    if (!error && !engine->sockets) error = open_inbox(engine);
     if (error) return error;
     socket = calloc(1, sizeof(*socket));
     error = socket ? 0 : -ENOMEM;
@@ -428,7 +486,7 @@ int engine_adopt(struct engine *engine, int fd, const struct ctl_socket *request
     }
     if (error) {
         free(socket);
-        if (!engine->sockets) inbox_close(&engine->inbox);
+        if (!engine->sockets) close_inbox(engine);
         return error;
     }
     mqueue_reset(engine->bus, socket->slot, &socket->writer);
@@ -479,8 +537,10 @@ int engine_start(struct engine *engine)
     the_engine = engine;
     engine->inbox.bus = engine->bus;
     engine->inbox.frame = on_frame;
+    engine->inbox.stays_awake = true;
     engine->inbox.source.fd = -1;
     engine->clock_at = TIMERS_NEVER;
+    engine->watch.asleep = true;
     engine->clock =
         (struct loop_source){ timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), on_clock };
     if (engine->clock.fd < 0) return -errno;

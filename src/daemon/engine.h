@@ -23,9 +23,16 @@ struct engine {
     uint64_t clock_at;   /* when it rings; TIMERS_NEVER: not */
     uint64_t expired_at; /* when timers had their turn last */
     struct engine_socket *sockets;
-    uint64_t now;         /* of the event that is being handled */
-    uint64_t real_offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
-    unsigned frames;      /* served since the clock was read */
+    uint64_t now;                 /* of the event that is being handled */
+    uint64_t real_offset;         /* CLOCK_REALTIME - CLOCK_MONOTONIC */
+    unsigned frames;              /* served since the clock was read */
+    struct {                      /* for frames that follow soon: engine.c, "staying awake" */
+        uint64_t since;           /* when the last frame was served */
+        bool on, off;             /* it watches; it sleeps as soon as it can */
+        bool asleep;              /* it was, until this turn */
+        unsigned restraint, left; /* sleeps without watching: after the last failure, and still to come */
+        uint64_t slept;           /* when it fell asleep last */
+    } watch;
     struct engine_socket *of_slot[SOCKETS_MAX];
     void *window[SOCKETS_MAX];
 };

@@ -164,16 +164,23 @@ static bool next_frame(struct inbox *inbox, struct ring_item *item)
     return true;
 }
 
+bool inbox_settle(struct inbox *inbox)
+{
+    return !inbox->own_count && wake_settle(inbox->bus, inbox->slot, inbox->source.fd);
+}
+
 bool inbox_serve(struct inbox *inbox)
 {
     struct ring_item item;
 
     for (unsigned i = 0; i < FRAMES_A_TURN; i++) {
         if (!next_frame(inbox, &item)) {
-            if (wake_settle(inbox->bus, inbox->slot, inbox->source.fd)) return false;
+            if (inbox->stays_awake || inbox_settle(inbox)) return false;
             continue;
         }
-        if (!inbox->frame(inbox, &item)) break;
+        bool goes_on = inbox->frame(inbox, &item);
+        store_release(&inbox->bus->data->slot[inbox->slot].queue_head, ring_tail(inbox->bus, inbox->slot));
+        if (!goes_on) break;
     }
     return inbox->own_count; /* of the others' the token is still there */
 }

@@ -17,6 +17,7 @@ struct inbox {
     bool (*frame)(struct inbox *inbox, const struct ring_item *item);
     struct inbox_own *own; /* frames that the worker sent itself: a queue of own_room places */
     uint32_t own_first, own_count, own_room;
+    bool stays_awake;              /* senders need send no tokens until inbox_settle() */
     uint16_t (*wanted)[IMAP_ROWS]; /* by map: how many want a row; NULL: nobody ever did */
 };
 
@@ -32,6 +33,9 @@ void inbox_unwant(struct inbox *inbox, uint32_t index, uint32_t id);
 /* Hands out what is there, some frames at a time; the loop goes on with the rest of others' frames, and the caller with the rest of our own.
  * Returns whether there may be more of these. */
 bool inbox_serve(struct inbox *inbox);
+
+/* For one that stays awake, before falling asleep. False: there is something. */
+bool inbox_settle(struct inbox *inbox);
 
 /* Hands out what was sent until now: before something that came after it. */
 void inbox_catch_up(struct inbox *inbox);

@@ -5,6 +5,7 @@
 #include "bus/ring.h"
 #include "bus/wake.h"
 #include "sockets/family.h"
+#include "sockets/service.h"
 #include "sockets/fdtab.h"
 #include "sockets/txstamp.h"
 #include <poll.h>
@@ -48,8 +49,10 @@ static bool is_armed(const struct bus *bus, uint32_t slot) { return state_of(bus
 
 void ready_settle(const struct bus *bus, uint32_t slot, int fd)
 {
-    uint32_t state = state_of(bus, slot);
+    uint32_t state;
 
+    if (!family_is_raw(bus, slot) && !wake_pending(bus, slot)) service_catch_up(bus);
+    state = state_of(bus, slot);
     if (state == WAKE_ARMED) {
         if (unlikely(wake_pending(
                 bus,
@@ -65,7 +68,10 @@ static void settle_tracked(const struct bus *bus, uint32_t slot)
 {
     int fd;
 
-    if (is_armed(bus, slot) && !has(rearmed, slot) && errqueue_empty(bus, slot)) return;
+    if (!family_is_raw(bus, slot) && !wake_pending(bus, slot)) service_catch_up(bus);
+    if (is_armed(bus, slot) && !has(rearmed, slot) && errqueue_empty(bus, slot) &&
+        (family_is_raw(bus, slot) || !wake_pending(bus, slot)))
+        return;
     fd = load_relaxed(&fd_of[slot]);
     if (fdtab_get(fd) != fd_entry(FD_RAW, slot)) fd = fdtab_find(fd_entry(FD_RAW, slot));
     if (fd < 0) {

@@ -75,6 +75,8 @@ static atomic_u32 restraint[SOCKETS_MAX];
 
 static bool sees_something(const struct bus *bus, uint32_t number)
 {
+    bool gives_way =
+        load_relaxed(&bus->data->slot[number].protocol) > CAN_RAW; /* the worker needs a processor, too */
     uint64_t start = clock_mono_ns();
 
     do {
@@ -82,6 +84,7 @@ static bool sees_something(const struct bus *bus, uint32_t number)
             if (wake_readable(bus, number)) return true;
             cpu_relax();
         }
+        if (gives_way) sys_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
     } while (clock_mono_ns() - start < WATCH_NS);
     return false;
 }
@@ -136,7 +139,10 @@ OFF_PATH void raw_taken(const struct bus *bus, uint32_t number, int fd)
 
     if (likely(!async && !waiters)) return;
     if (async && !waiters && signals_are_right(bus, number)) return;
-    if (async || (load_seq(&bus->data->slot[number].armed) & 3) != WAKE_ARMED) wake_settle(bus, number, fd);
+    if (async || (load_seq(&slot->armed) & 3) != WAKE_ARMED)
+        wake_settle(bus, number, fd);
+    else if (load_relaxed(&slot->protocol) > CAN_RAW && wake_pending(bus, number))
+        wake_notify(bus, number, fd, NULL);
 }
 
 /* SO_RCVTIMEO has passed since `since_ns`. It is the real socket's, which starts it anew for each sleep. */

@@ -1,7 +1,9 @@
 /* sockets/service.c - the program's side of service.h: opening, asking, receiving. Keeps no state; only raw system calls, as ctl.c. */
 #include "sockets/service.h"
+#include "base/clock.h"
 #include "base/sys.h"
 #include "bus/mqueue.h"
+#include "bus/ring.h"
 #include "bus/slot.h"
 #include "sockets/ctl.h"
 #include "sockets/message.h"
@@ -14,8 +16,9 @@
 #include <string.h>
 #include <time.h>
 
-#define PIECES  1024     /* UIO_MAXIOV */
-#define ROOM_NS 10000000 /* between two attempts: the kernel calls a socket writable late */
+#define CATCH_UP_NS 20000000
+#define PIECES      1024     /* UIO_MAXIOV */
+#define ROOM_NS     10000000 /* between two attempts: the kernel calls a socket writable late */
 #define LEAST_BUFFER                                                                                         \
     0 /* SO_SNDBUF: the kernel makes it the least it can, so that one SERVICE_BALLAST fills it */
 
@@ -166,6 +169,20 @@ static size_t room_of(const struct raw_receive *message)
     return room;
 }
 
+void service_catch_up(const struct bus *bus)
+{
+    uint32_t inbox = load_acquire(&bus->data->inbox) - 1;
+    uint64_t head, start;
+
+    if (inbox >= SOCKETS_MAX) return;
+    head = ring_head(bus, inbox);
+    if (load_acquire(&bus->data->slot[inbox].queue_head) >= head) return;
+    start = clock_mono_ns();
+    do
+        sys_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    while (load_acquire(&bus->data->slot[inbox].queue_head) < head && clock_mono_ns() - start < CATCH_UP_NS);
+}
+
 /* One message: 1, or -errno. */
 static int take(const struct bus *bus, uint32_t number, int fd, struct raw_receive *message, int flags,
                 struct mqueue_message *out)
@@ -173,6 +190,7 @@ static int take(const struct bus *bus, uint32_t number, int fd, struct raw_recei
     struct bus_slot *slot = &bus->data->slot[number];
     const void *window = process_window(number);
     struct raw_waiting waiting = { 0 };
+    bool caught_up = false;
     int result;
 
     if (!window) return -ENOMEM;
@@ -181,7 +199,12 @@ static int take(const struct bus *bus, uint32_t number, int fd, struct raw_recei
         if (!result) result = mqueue_take(bus, number, window, flags & MSG_PEEK, out, scatter, message);
         if (result) break;
         result = raw_wait(bus, number, fd, flags, &waiting);
-        if (result) return result;
+        if (result == -EAGAIN && !caught_up) {
+            service_catch_up(bus);
+            caught_up = true;
+        } else if (result) {
+            return result;
+        }
     }
     if (!(flags & MSG_PEEK)) raw_taken(bus, number, fd);
     return result;

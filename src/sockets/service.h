@@ -69,4 +69,8 @@ int service_call(int fd, const struct service_request *request, const struct raw
 ssize_t service_receive(const struct bus *bus, uint32_t slot, int fd, struct raw_receive *message, int flags,
                         uint32_t *ifindex, uint32_t *size);
 
+/* Linux has done with a frame what BCM and ISO-TP do with it before send(2) returns; the worker does it a moment later. Gives it that moment, for
+ * those who look at once whether something has come of it: until it has served the frames that were sent until now, 20 ms at most. */
+void service_catch_up(const struct bus *bus);
+
 #endif
