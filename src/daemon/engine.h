@@ -26,7 +26,7 @@ struct engine {
     uint64_t now;                 /* of the event that is being handled */
     uint64_t real_offset;         /* CLOCK_REALTIME - CLOCK_MONOTONIC */
     unsigned frames;              /* served since the clock was read */
-    struct {                      /* for frames that follow soon: engine.c, "staying awake" */
+    struct {                      /* for frames that follow soon: engine_host.c */
         uint64_t since;           /* when the last frame was served */
         bool on, off;             /* it watches; it sleeps as soon as it can */
         bool asleep;              /* it was, until this turn */
@@ -62,6 +62,9 @@ void engine_nudge(struct engine *engine, uint32_t slot);
 
 /* The worker ends. */
 void engine_stop(struct engine *engine);
+
+/* engine_host.c's part of engine_start(). */
+int engine_host_start(struct engine *engine);
 
 /* ---- for the protocols: engine_bcm.c, engine_isotp.c ---- */
 

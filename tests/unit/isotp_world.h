@@ -84,8 +84,12 @@ static inline void world_release(struct can_host *host, void *memory)
 static inline void world_begin(struct world *world)
 {
     memset(world, 0, sizeof(*world));
-    world->host = (struct can_host){ &world->timers,    world_send,     world_subscribe,
-                                     world_unsubscribe, world_allocate, world_release };
+    world->host = (struct can_host){ .timers = &world->timers,
+                                     .send = world_send,
+                                     .subscribe = world_subscribe,
+                                     .unsubscribe = world_unsubscribe,
+                                     .allocate = world_allocate,
+                                     .release = world_release };
     world->now = 1000000000;
 }
 
