@@ -193,7 +193,7 @@ static OFF_PATH uint64_t deliver_unusual(struct delivery d, uint32_t number, uin
                               .ifindex = d.ifindex,
                               .record_flags = d.record_flags };
     struct bus_frame frame = *d.frame;
-    uint32_t copies;
+    uint32_t copies, charged;
 
     if (!(flags & RX_OPEN)) return meta.time_ns;
     if (load_relaxed(&slot->ifindex) != bound_to && !(flags & RX_INBOX)) return meta.time_ns;
@@ -206,10 +206,11 @@ static OFF_PATH uint64_t deliver_unusual(struct delivery d, uint32_t number, uin
         d.bus->to_self(d.bus, number, &frame, &meta);
         return meta.time_ns;
     }
-    meta.limit = depth_limit(d.bus, number, flags, frame.size);
     meta.gen = flags >> RX_GEN_SHIFT;
+    charged = frame.size;
     if (unlikely(flags & RX_BPF)) frame.size = program_run(d.bus, number, &frame, d.ifindex);
     for (uint32_t i = 0; frame.size && i < copies; i++) {
+        meta.limit = depth_limit(d.bus, number, flags, charged); /* of each copy: the one before it counts */
         if (unlikely(!push(&d, number, flags, &frame, &meta)))
             look_after(d.bus, number);
         else if (wake_is_wanted(d.bus, number) || (flags & RX_ASYNC))
