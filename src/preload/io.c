@@ -60,7 +60,7 @@ static OFF_PATH ssize_t netlink_read(int fd, uint32_t entry, void *buf, size_t s
 static ssize_t raw_or_error(int fd, uint32_t entry, struct raw_receive *message, int flags)
 {
     if ((flags & MSG_ERRQUEUE) && family_is_raw(bus(), fd_number(entry)))
-        return txstamp_receive(bus(), fd_number(entry), message);
+        return txstamp_receive(bus(), fd_number(entry), fd, message);
     return family_receive(bus(), fd_number(entry), fd, message, flags);
 }
 

@@ -5,6 +5,7 @@
 #include "sockets/txstamp.h"
 #include "base/clock.h"
 #include "bus/errqueue.h"
+#include "bus/wake.h"
 #include "sockets/message.h"
 #include <errno.h>
 #include <linux/can/raw.h>
@@ -50,7 +51,7 @@ static void keep_stamp(struct bus_slot *slot, uint64_t time_ns)
         store_relaxed(&slot->stamp_ns, time_ns);
 }
 
-ssize_t txstamp_receive(const struct bus *bus, uint32_t number, struct raw_receive *message)
+ssize_t txstamp_receive(const struct bus *bus, uint32_t number, int fd, struct raw_receive *message)
 {
     struct sock_extended_err report = { .ee_errno = ENOMSG, .ee_origin = SO_EE_ORIGIN_TIMESTAMPING };
     struct message_control control = { message, 0 };
@@ -58,6 +59,8 @@ ssize_t txstamp_receive(const struct bus *bus, uint32_t number, struct raw_recei
     ssize_t size;
 
     if (!errqueue_pop(bus, number, &item)) return -EAGAIN;
+    if (unlikely(load_relaxed(&bus->data->slot[number].async)) && !errqueue_empty(bus, number))
+        wake_notify(bus, number, fd, NULL); /* Linux brings a SIGIO for what is left */
     message->flags = 0;
     message->name_size = 0;
     size = message_put_data(message, item.frame, item.size);

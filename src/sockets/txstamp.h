@@ -13,6 +13,6 @@ void txstamp_record(const struct bus *bus, uint32_t slot, int fd, uint32_t flags
                     const void *frame, size_t size);
 
 /* recvmsg(MSG_ERRQUEUE): takes the oldest message; never waits. Returns bytes of the frame copied, -EAGAIN when there is none. */
-ssize_t txstamp_receive(const struct bus *bus, uint32_t slot, struct raw_receive *message);
+ssize_t txstamp_receive(const struct bus *bus, uint32_t slot, int fd, struct raw_receive *message);
 
 #endif

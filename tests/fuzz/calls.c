@@ -88,7 +88,7 @@ static void receive_one(const struct busmem_socket *to, uint8_t how)
     BUSMEM_MUST(data && control && name);
     if (message.name_size > 8) message.name_size = 8;
     got = how & 2
-              ? txstamp_receive(&mem.bus, to->slot, &message)
+              ? txstamp_receive(&mem.bus, to->slot, to->fd, &message)
               : raw_receive(&mem.bus, to->slot, to->fd, &message, MSG_DONTWAIT | (how & 4 ? MSG_PEEK : 0));
     BUSMEM_MUST(got < 0 || ((size_t)got <= room && message.control_size <= control_room));
     free(data);
