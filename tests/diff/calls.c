@@ -489,7 +489,8 @@ static void op_select(const struct step *step)
     }
 }
 
-/* epoll e0 add|mod|del s1 EVENTS */
+/* epoll e0 add|mod|del s1 EVENTS. Data that tell one registration from another, as programs give them; same=1: the slot's number only. Whose
+ * event it is cannot be known when two sockets in one set were registered with the same data. */
 static void op_epoll(const struct step *step)
 {
     const char *how = step_word(step, 1);
@@ -498,6 +499,7 @@ static void op_epoll(const struct step *step)
                                              (step_word(step, 2)[0] == 'e' ? 50u : 0u) +
                                              (uint64_t)atoi(step_word(step, 2) + 1) };
 
+    if (!step_number(step, "same", 0)) event.data.u64 |= (uint64_t)++world->registrations << 32;
     if (!strcmp(how, "new"))
         keep(step, 0, epoll_create1(EPOLL_CLOEXEC));
     else

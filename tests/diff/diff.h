@@ -53,6 +53,7 @@ struct diff_world {
         int index, link, serial;
     } known[INDEXES]; /* every index that a link of this sequence ever had */
     int known_count;
+    uint32_t registrations;                          /* with epoll descriptors */
     int command[PROCESSES][2], done[2], transfer[2]; /* pipes; a pair of AF_UNIX sockets */
     bool shared;                                     /* sockets were, with other processes */
     int memory;                                      /* the descriptor behind this memory */
