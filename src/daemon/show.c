@@ -205,6 +205,7 @@ static void list_bcm(struct show_page *page, const struct show *show)
 struct request {
     const char *rest; /* of the path, behind what the row names */
     bool looks;       /* does not want the text */
+    bool lists;       /* wants the names in a directory */
 };
 
 /* Each prints a file, or the names in a directory, and returns 0 or what open(2) or read(2) say. */
@@ -249,6 +250,32 @@ static int show_bcm_all(struct show_page *page, struct show *show, const struct 
     return 0;
 }
 
+/* Directories that the kernel has, too, are none of ours, but for what is in them. */
+static int show_net(struct show_page *page, struct show *show, const struct request *request)
+{
+    (void)show;
+    show_print(page, "can\ncan-bcm\n");
+    return request->lists ? 0 : -ENOENT;
+}
+
+static int show_class(struct show_page *page, struct show *show, const struct request *request)
+{
+    show_links_list(page, show);
+    return request->lists ? 0 : -ENOENT;
+}
+
+static int show_dev(struct show_page *page, struct show *show, const struct request *request)
+{
+    (void)request;
+    show_links_dev(page, show);
+    return 0;
+}
+
+static int show_link(struct show_page *page, struct show *show, const struct request *request)
+{
+    return show_links_sysfs(page, show, request->rest, request->lists);
+}
+
 static const struct {
     const char *path; /* what ends with a '/' or '_' is the begin of one */
     enum ctl_show_kind kind;
@@ -260,6 +287,10 @@ static const struct {
     { "/proc/net/can/rcvlist_", CTL_SHOW_FILE, show_list },
     { "/proc/net/can-bcm", CTL_SHOW_DIR, show_bcm_all },
     { "/proc/net/can-bcm/", CTL_SHOW_FILE, show_bcm },
+    { "/proc/net", CTL_SHOW_DIR, show_net },
+    { "/proc/net/dev", CTL_SHOW_MORE, show_dev },
+    { "/sys/class/net", CTL_SHOW_DIR, show_class },
+    { "/sys/class/net/", CTL_SHOW_FILE, show_link },
 };
 
 /* What of `path` follows the row's; NULL: it is another one. */
@@ -275,7 +306,7 @@ static const char *rest_of(const char *path, const char *row)
 long show_answer(struct show *show, const char *request, size_t size, char *text, size_t room)
 {
     struct show_page page = { text, room, 1 }; /* behind the kind */
-    struct request about = { .looks = request[0] == CTL_SHOW_LOOK };
+    struct request about = { .looks = request[0] != CTL_SHOW_READ, .lists = request[0] == CTL_SHOW_LIST };
     char path[CTL_SHOW_PATH_MAX + 1];
     int error = -ENOENT;
 

@@ -184,6 +184,7 @@ static void start_show(void)
 {
     worker.show.bus = &worker.bus;
     worker.show.engine = &worker.engine;
+    worker.show.links = &worker.links;
     worker.ctl.show = on_show;
     show_start(&worker.show);
 }

@@ -17,6 +17,10 @@
 
 static long do_read(const long *a) { return read(FD, (void *)A(1), (size_t)A(2)); }
 static long do_write(const long *a) { return write(FD, (const void *)A(1), (size_t)A(2)); }
+static long do_openat(const long *a) { return openat(FD, (const char *)A(1), (int)A(2), (mode_t)A(3)); }
+#ifdef SYS_open
+static long do_open(const long *a) { return open((const char *)A(0), (int)A(1), (mode_t)A(2)); }
+#endif
 #ifdef SYS_pidfd_getfd
 static long do_pidfd_getfd(const long *a) { return pidfd_getfd(FD, (int)A(1), (unsigned)A(2)); }
 #endif
@@ -130,6 +134,10 @@ static const struct {
     { SYS_readv, do_readv },
     { SYS_writev, do_writev },
     { SYS_close, do_close },
+    { SYS_openat, do_openat },
+#ifdef SYS_open
+    { SYS_open, do_open },
+#endif
     { SYS_dup, do_dup },
     { SYS_dup3, do_dup3 },
     { SYS_fcntl, do_fcntl },

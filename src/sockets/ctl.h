@@ -27,7 +27,7 @@ enum ctl_op {
     CTL_SHUTDOWN, /* ends the instance; answered before it does */
     CTL_SOCKET, /* struct ctl_socket: the connection becomes that socket's (service.h) when this has been answered */
     CTL_BUS,  /* simulated buses: a request in JSON -> an answer in JSON (daemon/simulator_request.c) */
-    CTL_SHOW, /* CTL_SHOW_READ or CTL_SHOW_LOOK, and the canonical path of a file of /proc or /sys (procfs.h) -> its kind, and its text;
+    CTL_SHOW, /* enum ctl_show_request, and the canonical path of a file of /proc or /sys (procfs.h) -> its kind, and its text;
                      * -ENOENT when there is none */
 };
 
@@ -74,7 +74,12 @@ struct ctl_status {
 };
 
 /* The first byte of a CTL_SHOW and of its answer. */
-enum ctl_show_request { CTL_SHOW_READ = 'r', CTL_SHOW_LOOK = 's' };
+enum ctl_show_request {
+    CTL_SHOW_READ = 'r',
+    CTL_SHOW_LOOK = 's', /* as stat(2): nothing happens to it */
+    CTL_SHOW_LIST =
+        'd', /* the names in a directory, also in one that the kernel has, too, or that a link leads to */
+};
 enum ctl_show_kind {
     CTL_SHOW_FILE = 'f',
     CTL_SHOW_MORE = 'm', /* text that belongs behind what the kernel has in the file of this name */

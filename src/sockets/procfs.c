@@ -39,7 +39,7 @@ static bool skip_process(const char **path)
 }
 
 /* Several names lead to the same file: finds the one that the daemon knows, without "//" and a '/' at the end. */
-static bool canonical(const char *path, char out[CTL_SHOW_PATH_MAX + 1])
+static bool canonical(const char *path, char out[CTL_SHOW_PATH_MAX + 1], bool *is_device)
 {
     const char *name, *rest = path;
     size_t used;
@@ -48,7 +48,8 @@ static bool canonical(const char *path, char out[CTL_SHOW_PATH_MAX + 1])
         name = "/proc/";
         if (skip_process(&rest) && strncmp(rest, "net", 3)) return false;
         if (strncmp(rest, "net", 3) && strcmp(rest, "modules")) return false;
-    } else if (has_prefix(&rest, "/sys/class/net") || has_prefix(&rest, "/sys/devices/virtual/net")) {
+    } else if ((*is_device = has_prefix(&rest, "/sys/devices/virtual/net")) ||
+               has_prefix(&rest, "/sys/class/net")) {
         name = "/sys/class/net";
     } else {
         return false;
@@ -71,6 +72,7 @@ struct text {
     size_t size;
     enum ctl_show_kind kind;
     char path[CTL_SHOW_PATH_MAX + 1];
+    bool is_device; /* it was asked for below /sys/devices, where the links of /sys/class/net lead to */
 };
 
 static void release(struct text *text)
@@ -79,7 +81,7 @@ static void release(struct text *text)
     text->memory = NULL;
 }
 
-/* Asks; the answer's text lies behind its kind, at memory + 1. 0; PROCFS_FOREIGN; what read(2) says of an attribute that has no value: -EINVAL. */
+/* Asks; the answer's text lies behind its kind, at memory + 1. 0; PROCFS_FOREIGN; what read(2) says of an attribute that has no value: -EINVAL, -EOPNOTSUPP. */
 static int fetch(const char *path, enum ctl_show_request what, struct text *text)
 {
     char request[1 + CTL_SHOW_PATH_MAX + 1] = { (char)what };
@@ -87,7 +89,8 @@ static int fetch(const char *path, enum ctl_show_request what, struct text *text
     int error;
 
     text->memory = NULL;
-    if (!canonical(path, text->path) || !process_has_instance()) return PROCFS_FOREIGN;
+    text->is_device = false;
+    if (!canonical(path, text->path, &text->is_device) || !process_has_instance()) return PROCFS_FOREIGN;
     bus = process_bus();
     if (!bus) return PROCFS_FOREIGN;
     memcpy(request + 1, text->path, sizeof(text->path));
@@ -101,10 +104,13 @@ static int fetch(const char *path, enum ctl_show_request what, struct text *text
                      &text->size, NULL, 0);
     if (!error && text->size) {
         text->kind = (enum ctl_show_kind)text->memory[0];
+        if (text->kind == CTL_SHOW_LINK && text->is_device &&
+            !strchr(text->path + strlen("/sys/class/net/"), '/'))
+            text->kind = CTL_SHOW_DIR;
         return 0;
     }
     release(text);
-    return error == -EINVAL ? -EINVAL : PROCFS_FOREIGN;
+    return error == -EINVAL || error == -EOPNOTSUPP ? error : PROCFS_FOREIGN;
 }
 
 /* ---- open(2) ---- */
@@ -193,6 +199,39 @@ int procfs_open(const char *path, int flags)
     return result;
 }
 
+/* ---- directories and links ---- */
+
+int procfs_list(const char *path, struct procfs_names *out)
+{
+    struct text text;
+
+    if (fetch(path, CTL_SHOW_LIST, &text)) return PROCFS_FOREIGN;
+    if (text.kind != CTL_SHOW_DIR) {
+        release(&text);
+        return PROCFS_FOREIGN;
+    }
+    *out = (struct procfs_names){ text.memory + 1, text.size - 1, text.memory };
+    return 0;
+}
+
+void procfs_unlist(struct procfs_names *names) { sys_call(SYS_munmap, names->memory, TEXT_MAX); }
+
+long procfs_readlink(const char *path, char *out, size_t size)
+{
+    struct text text;
+    int error = fetch(path, CTL_SHOW_LOOK, &text);
+    long result = -EINVAL;
+
+    if (error) return error;
+    if (text.kind == CTL_SHOW_LINK) {
+        result = (long)(text.size - 1 < size ? text.size - 1 : size);
+        memcpy(out, text.memory + 1, (size_t)result);
+    }
+    if (text.kind == CTL_SHOW_MORE) result = PROCFS_FOREIGN;
+    release(&text);
+    return result;
+}
+
 /* ---- access(2), stat(2) ---- */
 
 /* FNV-1a: a number for each name, far from those that the kernel gives out. */
@@ -211,7 +250,11 @@ int procfs_stat(const char *path, bool follow, struct procfs_stat *out)
     int error = fetch(path, CTL_SHOW_LOOK, &text);
     uint32_t mode = S_IFREG | 0444;
 
-    if (error && error != -EINVAL) return PROCFS_FOREIGN;
+    if (error && error != -EINVAL && error != -EOPNOTSUPP) return PROCFS_FOREIGN;
+    if (!error && text.kind == CTL_SHOW_MORE && sys_call(SYS_faccessat, AT_FDCWD, text.path, 0) == 0) {
+        release(&text);
+        return PROCFS_FOREIGN;
+    }
     if (!error && text.kind == CTL_SHOW_DIR) mode = S_IFDIR | 0555;
     if (!error && text.kind == CTL_SHOW_LINK) mode = follow ? S_IFDIR | 0755 : S_IFLNK | 0777;
     out->mode = mode;

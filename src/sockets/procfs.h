@@ -22,6 +22,18 @@ static inline bool procfs_may_be(const char *path)
 #define PROCFS_FOREIGN (-4096)
 int procfs_open(const char *path, int flags);
 
+/* readlink(2): bytes; -EINVAL: it is no link; PROCFS_FOREIGN. */
+long procfs_readlink(const char *path, char *out, size_t size);
+
+/* The names in a directory, a line each. 0, or PROCFS_FOREIGN. */
+struct procfs_names {
+    const char *text;
+    size_t size;
+    void *memory;
+};
+int procfs_list(const char *path, struct procfs_names *out);
+void procfs_unlist(struct procfs_names *names);
+
 /* access(2): 0, -EACCES, PROCFS_FOREIGN. */
 int procfs_access(const char *path, int mode);
 
