@@ -61,6 +61,8 @@ int inbox_open(struct inbox *inbox)
     }
     slot_set_filters(inbox->bus, inbox->slot, NULL, 0);
     store_relaxed(&inbox->bus->data->slot[slot].busy, 0);
+    store_relaxed(&inbox->bus->data->slot[slot].queue_head,
+                  ring_tail(inbox->bus, inbox->slot)); /* all served */
     store_relaxed(&inbox->bus->data->slot[slot].bound,
                   BOUND_EVERYWHERE); /* so whoever ends it clears the maps */
     store_seq(&inbox->bus->data->slot[slot].rx_flags,
