@@ -5,6 +5,7 @@
 #include "bus/bus.h"
 #include "base/clock.h"
 #include "base/sys.h"
+#include "bus/charge.h"
 #include "bus/counters.h"
 #include "bus/imap.h"
 #include "bus/links.h"
@@ -349,12 +350,17 @@ static OFF_PATH int queue_for_controller(const struct bus *bus, uint32_t index, 
     uint32_t slot = (uint32_t)place;
     struct ring_meta meta = { .time_ns = frame->time_ns,
                               .ifindex = load_relaxed(&link->ifindex),
-                              .record_flags = frame->loopback ? RECORD_LOCAL : 0,
+                              .record_flags =
+                                  (frame->loopback ? RECORD_LOCAL : 0) | (frame->charge ? RECORD_CHARGED : 0),
                               .gen = (uint32_t)(place >> 32),
                               .limit = load_relaxed(&link->tx_limit) };
 
     if (!(state & LINK_CARRIER) || !place || slot >= SOCKETS_MAX) return 0;
-    if (ring_push(bus, slot, frame, &meta)) return -ENOBUFS;
+    if (frame->charge) charge_add(bus, frame->origin, frame->origin_gen, frame->size);
+    if (ring_push(bus, slot, frame, &meta)) {
+        if (frame->charge) charge_drop(bus, frame->origin, frame->origin_gen, frame->size);
+        return -ENOBUFS;
+    }
     if (wake_is_wanted(bus, slot)) wake_notify(bus, slot, frame->token_fd, NULL);
     return 0;
 }

@@ -31,6 +31,7 @@ struct bus_frame {
     int token_fd;     /* datagram socket to send wake-ups from */
     int worker_fd;    /* the sender's connection to the worker + 1, to wake that by; 0: none */
     bool loopback;    /* CAN_RAW_LOOPBACK: local sockets receive it too */
+    bool charge;      /* the origin's send buffer, as long as the frame waits for a controller */
 };
 
 /* Sends on interface links[index] as its driver would: vcan loops back, vxcan also hands the frame to its peer.

@@ -149,8 +149,9 @@ struct ring_record {
     atomic_u64 data[RING_DATA_SIZE / 8];
 };
 enum {
-    RECORD_LOCAL = 1, /* sent on this host: MSG_DONTROUTE */
-    RECORD_BOUND = 2, /* to an inbox, which can be in two maps: found in that of the interface */
+    RECORD_LOCAL = 1,   /* sent on this host: MSG_DONTROUTE */
+    RECORD_BOUND = 2,   /* to an inbox, which can be in two maps: found in that of the interface */
+    RECORD_CHARGED = 4, /* to a controller: its sender's buffer is charged with it (charge.c) */
 };
 
 /* The records of a ring; where it stands is in its slot. The gap makes the distance of two rings an odd number of pages: senders to
@@ -276,6 +277,7 @@ struct bus_slot {
     atomic_u32 link;                 /* bound: index in links[], LINKS_MAX for any */
     atomic_u32 async;                /* O_ASYNC is on: SIGIO must follow each frame */
     atomic_u32 signals_owed;         /* SIGIOs that senders could not bring; too many does little harm */
+    atomic_u64 tx_charge; /* generation << 32 | bytes of frames that wait for controllers (charge.c) */
 
     _Alignas(64) atomic_u32 lock;
     atomic_u32 stamp_on;

@@ -339,3 +339,17 @@ uint32_t ring_charge(const struct bus *bus, uint32_t slot)
         sum += frame_charge(load_relaxed(&ring_record_of(bus->data, slot, tail + i)->about) >> 32 & 0xfff);
     return sum;
 }
+
+uint32_t ring_charge_from(const struct bus *bus, uint32_t slot, uint32_t origin, uint32_t gen)
+{
+    uint64_t tail = position(&slot_of(bus, slot)->tail);
+    uint32_t count = ring_count(bus, slot), sum = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct ring_record *record = ring_record_of(bus->data, slot, tail + i);
+        uint64_t about = load_relaxed(&record->about);
+        if (load_relaxed(&record->path) >> 32 == origin && (uint32_t)about == gen)
+            sum += frame_charge(about >> 32 & 0xfff);
+    }
+    return sum;
+}

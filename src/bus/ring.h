@@ -142,5 +142,7 @@ uint64_t ring_tail(const struct bus *bus, uint32_t slot);
 /* Records queued, and the bytes that the kernel would charge for them: for people and SO_MEMINFO. */
 uint32_t ring_count(const struct bus *bus, uint32_t slot);
 uint32_t ring_charge(const struct bus *bus, uint32_t slot);
+/* The same of those that the socket origin.gen has sent. */
+uint32_t ring_charge_from(const struct bus *bus, uint32_t slot, uint32_t origin, uint32_t gen);
 
 #endif

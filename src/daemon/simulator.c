@@ -13,6 +13,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "bus/charge.h"
 #include "bus/wake.h"
 #include "can/errframe.h"
 #include "daemon/linkops.h"
@@ -97,24 +98,37 @@ static void count(const struct sim_port *port, unsigned what, const void *frame,
     counters_add(simulator_counters(port), what, frame_payload(frame, kind));
 }
 
-/* A frame out of the ring: becomes the controller's, or nobody's. */
-static void accept_frame(struct sim_port *port, const struct ring_item *item, uint64_t at)
+/* A frame out of the ring that nobody will send. */
+static void uncharge_item(const struct bus *bus, const struct ring_item *item)
+{
+    if (item->record_flags & RECORD_CHARGED) charge_drop(bus, item->origin, item->origin_gen, item->size);
+}
+
+void simulator_uncharge(struct sim_port *port)
+{
+    if (port->charged) charge_drop(port->simulator->bus, port->origin, port->origin_gen, port->size);
+    port->charged = false;
+}
+
+/* A frame out of the ring becomes the controller's. False: it does not. */
+static bool accept_frame(struct sim_port *port, const struct ring_item *item, uint64_t at)
 {
     enum frame_kind kind = frame_classify(item->frame, item->size);
     bool listens = port->node.settings.modes & CAN_CTRLMODE_LISTENONLY;
 
-    if (port->node.phase == SIMNODE_OFF || port->node.phase == SIMNODE_BUS_OFF) return;
+    if (port->node.phase == SIMNODE_OFF || port->node.phase == SIMNODE_BUS_OFF) return false;
     if (listens || (kind != FRAME_CC && kind != FRAME_FD)) {
         add_relaxed(&simulator_counters(port)->tx_dropped, 1);
-        return;
+        return false;
     }
     port->origin = item->origin;
     port->origin_gen = item->origin_gen;
     port->mark = item->mark;
     port->size = item->size;
     port->echoes = item->record_flags & RECORD_LOCAL;
+    port->charged = item->record_flags & RECORD_CHARGED;
     memcpy(&port->frame, item->frame, item->size);
-    simnode_send(&port->node, item->frame, kind, at);
+    return simnode_send(&port->node, item->frame, kind, at) == 0;
 }
 
 /* Gives the controller the next frame, if it has none. */
@@ -124,10 +138,11 @@ void simulator_feed(struct sim_port *port, uint64_t at)
     struct ring_item item;
 
     while (!port->node.pending) {
-        if (ring_pop(bus, port->queue.slot, &item))
-            accept_frame(port, &item, at);
-        else if (wake_settle(bus, port->queue.slot, port->queue.source.fd))
-            return;
+        if (!ring_pop(bus, port->queue.slot, &item)) {
+            if (wake_settle(bus, port->queue.slot, port->queue.source.fd)) return;
+        } else if (!accept_frame(port, &item, at)) {
+            uncharge_item(bus, &item);
+        }
     }
 }
 
@@ -156,6 +171,7 @@ static void on_done(struct simnode *node, bool sent, uint64_t at)
     struct sim_port *port = port_of(node);
     struct bus_frame out = frame_for(port, &port->frame, port->size, at);
 
+    simulator_uncharge(port);
     if (sent) {
         count(port, COUNT_SENT, &port->frame, node->kind);
         out.origin = port->origin;
@@ -194,7 +210,7 @@ void simulator_empty_queue(struct sim_port *port)
 {
     struct ring_item item;
     while (ring_pop(port->simulator->bus, port->queue.slot, &item))
-        ;
+        uncharge_item(port->simulator->bus, &item);
 }
 
 static void go_off(struct sim_port *port)

@@ -39,7 +39,7 @@ struct sim_port {
     struct inbox queue; /* txqueuelen: frames that wait for the controller */
     /* The frame that the controller has: whose it is. */
     uint32_t origin, origin_gen, mark, size;
-    bool echoes;
+    bool echoes, charged;
     struct canfd_frame frame;
     /* While it is cut off, it is alone on a bus of its own. In bus time; SIMBUS_NEVER: never. */
     struct simbus alone;

@@ -49,6 +49,7 @@ static void stop_controller(void *context, const struct device *dev)
         add_relaxed(&simulator_counters(port)->tx_dropped, 1);
         port->aborted++;
     }
+    simulator_uncharge(port);
     simnode_stop(&port->node, simulator_now(port->wire));
     port->restart_at = SIMBUS_NEVER;
     port->off = false;

@@ -22,6 +22,8 @@ void simulator_set_pace(struct sim_wire *wire, uint32_t speed);
 void simulator_restart_port(struct sim_port *port, uint64_t at);
 void simulator_set_carrier(struct sim_port *port, bool carrier);
 void simulator_empty_queue(struct sim_port *port);
+/* The frame that the controller had: its sender's buffer is no longer charged with it. */
+void simulator_uncharge(struct sim_port *port);
 /* No longer cut off, now and later. */
 void simulator_mend(struct sim_port *port);
 
