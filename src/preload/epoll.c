@@ -10,6 +10,7 @@
 #include "sockets/process.h"
 #include "sockets/ready.h"
 #include "sockets/usermem.h"
+#include <time.h>
 
 /* prefix: epoll_ */
 
@@ -22,6 +23,8 @@ static struct registration {
     atomic_u32 events;
     atomic_u32 gen;     /* of the slot: when it is another by now, the socket is gone and the entry is void */
     _Atomic int target; /* descriptor that was registered */
+    atomic_u32 withheld; /* registered without EPOLLOUT for now */
+    atomic_u32 told;     /* there was an event, after which EPOLLONESHOT is silent */
 } registrations[REGISTRATIONS_MAX];
 static atomic_u32 registrations_high;
 
@@ -58,6 +61,8 @@ static void remember(int fd, int operation, int target, uint32_t slot, const str
     store_relaxed(&entry->data, event->data.u64);
     store_relaxed(&entry->events, event->events);
     store_relaxed(&entry->target, target);
+    store_relaxed(&entry->withheld, 0);
+    store_relaxed(&entry->told, 0);
     store_relaxed(&entry->gen, generation(process_bus_attached(), slot));
     store_release(&entry->key, key);
     if (event->events & EPOLLET) ready_want_edges(slot);
@@ -100,6 +105,7 @@ static uint32_t events_of(const struct bus *bus, struct registration *entry, int
     int target = load_relaxed(&entry->target);
 
     if (!key || key >> 32 != (uint32_t)fd || load_relaxed(&entry->data) != data) return 0;
+    store_relaxed(&entry->told, 1);
     if (generation(bus, (uint32_t)key - 1) != load_relaxed(&entry->gen)) {
         cas64(&entry->key, key, 0); /* closed without EPOLL_CTL_DEL */
         return 0;
@@ -122,6 +128,77 @@ static void correct(const struct bus *bus, int fd, struct epoll_event *event)
     if (found) event->events = found;
 }
 
+/* ---- send buffers (sockets/sendbuf.h) ----
+ *
+ * The kernel takes a CAN socket for writable at all times. While a buffer is full, its registration is without EPOLLOUT, and waits look again
+ * every few ms; when there is room, it is registered as it was, which also brings the edge that EPOLLET asks for. */
+
+#define ROOM_MS 2
+
+static bool is_of(const struct registration *entry, uint64_t key, int fd)
+{
+    return key && key >> 32 == (uint32_t)fd && (load_relaxed(&entry->events) & EPOLLOUT) &&
+           fdtab_get(load_relaxed(&entry->target)) == fd_entry(FD_RAW, (uint32_t)key - 1) &&
+           !((load_relaxed(&entry->events) & EPOLLONESHOT) && load_relaxed(&entry->told));
+}
+
+static void withhold(struct registration *entry, int fd, bool on)
+{
+    struct epoll_event event = { .events = load_relaxed(&entry->events) & ~(on ? EPOLLOUT : 0u) };
+
+    event.data.u64 = load_relaxed(&entry->data);
+    store_relaxed(&entry->withheld, on);
+    real.epoll_ctl(fd, EPOLL_CTL_MOD, load_relaxed(&entry->target), &event);
+}
+
+/* Before a wait on set `fd`. Returns whether room in some buffer is waited for. */
+static bool waits_for_room(const struct bus *bus, int fd)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < load_acquire(&registrations_high); i++) {
+        struct registration *entry = &registrations[i];
+        uint64_t key = load_acquire(&entry->key);
+        uint32_t slot = (uint32_t)key - 1;
+        if (!is_of(entry, key, fd)) continue;
+        if (ready_lacks_room(bus, slot)) {
+            any = true;
+            if (!load_relaxed(&entry->withheld)) withhold(entry, fd, true);
+        } else if (load_relaxed(&entry->withheld) ||
+                   (sendbuf_was_full(slot) && (load_relaxed(&entry->events) & EPOLLET))) {
+            withhold(entry, fd, false);
+            sendbuf_forget(slot);
+        }
+    }
+    return any;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* epoll_pwait() for a process of which a send buffer was full once. */
+static int wait_for_room(int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask)
+{
+    uint64_t end = timeout > 0 ? now_ms() + (unsigned)timeout : 0, now;
+    int left = timeout, slice, result;
+
+    for (;;) {
+        const struct bus *bus = process_bus_attached();
+        bool sliced = bus && waits_for_room(bus, fd) && (left < 0 || left > ROOM_MS);
+        slice = sliced ? ROOM_MS : left;
+        result = real.epoll_pwait(fd, events, count, slice, mask);
+        if (result || !sliced) return result;
+        now = now_ms();
+        if (timeout > 0) left = end > now ? (int)(end - now) : 0;
+        settle();
+    }
+}
+
 static int corrected(int fd, struct epoll_event *events, int count)
 {
     const struct bus *bus = process_bus_attached();
@@ -135,13 +212,29 @@ static int corrected(int fd, struct epoll_event *events, int count)
 EXPORT int epoll_wait(int fd, struct epoll_event *events, int count, int timeout)
 {
     settle();
+    if (unlikely(sendbuf_matters()))
+        return corrected(fd, events, wait_for_room(fd, events, count, timeout, NULL));
     return corrected(fd, events, real.epoll_wait(fd, events, count, timeout));
 }
 
 EXPORT int epoll_pwait(int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask)
 {
     settle();
+    if (unlikely(sendbuf_matters()))
+        return corrected(fd, events, wait_for_room(fd, events, count, timeout, mask));
     return corrected(fd, events, real.epoll_pwait(fd, events, count, timeout, mask));
+}
+
+/* Of those times that epoll_pwait() can be given. */
+static bool is_whole(const struct timespec *time)
+{
+    return !time || (usermem_ok(time, sizeof(*time), USERMEM_READ) && time->tv_sec >= 0 &&
+                     time->tv_sec < 1000000 && time->tv_nsec >= 0 && time->tv_nsec < 1000000000);
+}
+
+static int in_ms(const struct timespec *time)
+{
+    return time ? (int)(time->tv_sec * 1000 + (time->tv_nsec + 999999) / 1000000) : -1;
 }
 
 EXPORT int epoll_pwait2(int fd, struct epoll_event *events, int count, const struct timespec *timeout,
@@ -149,5 +242,7 @@ EXPORT int epoll_pwait2(int fd, struct epoll_event *events, int count, const str
 {
     settle();
     if (!real.epoll_pwait2) return (int)edge(-ENOSYS);
+    if (unlikely(sendbuf_matters()) && is_whole(timeout))
+        return corrected(fd, events, wait_for_room(fd, events, count, in_ms(timeout), mask));
     return corrected(fd, events, real.epoll_pwait2(fd, events, count, timeout, mask));
 }

@@ -13,7 +13,8 @@
 
 /* prefix: poll ppoll select pselect __ */
 
-#define IN_BITS (POLLIN | POLLRDNORM)
+#define IN_BITS  (POLLIN | POLLRDNORM)
+#define OUT_BITS (POLLOUT | POLLWRNORM | POLLWRBAND)
 
 /* ---- time ---- */
 
@@ -84,26 +85,32 @@ static void settle_polled(const struct bus *bus, const struct pollfd *fds, nfds_
 
 #define ASKED_MAX 256 /* descriptors of one poll of which the kernel is asked more than the program asks */
 #define BLIND_NS  20000000 /* how long to look away from what the kernel cannot tell us */
+#define ROOM_NS   2000000  /* the same of room in a send buffer */
 
 /* Errors are waited for without being asked, and the kernel tells of them by readability: copies `fds` to `asked` with that
- * in it. False when the kernel may not tell: because frames are queued that the program does not want to hear of, because a thread
- * that sleeps in read takes the token of the error queue, or for want of room. */
-static bool ask_errors(const struct bus *bus, struct pollfd *asked, const struct pollfd *fds, nfds_t count)
+ * in it. The kernel may not tell because frames are queued that the program does not want to hear of, because a thread
+ * that sleeps in read takes the token of the error queue, or for want of room. Sockets whose send buffer is full are not asked for
+ * POLLOUT. Returns how long the kernel can be relied on in ns, or 0: for ever. */
+static long ask_errors(const struct bus *bus, struct pollfd *asked, const struct pollfd *fds, nfds_t count)
 {
-    bool told = true;
+    bool told = true, full = false;
 
     for (nfds_t i = 0; i < count; i++) {
         uint32_t entry = fdtab_get(fds[i].fd);
         if (count <= ASKED_MAX) asked[i] = fds[i];
         if (fd_kind(entry) != FD_RAW) continue;
         if (ready_uses_error_queue(bus, fd_number(entry))) told = false;
+        if ((fds[i].events & OUT_BITS) && ready_lacks_room(bus, fd_number(entry))) {
+            full = true;
+            if (count <= ASKED_MAX) asked[i].events &= ~OUT_BITS;
+        }
         if (fds[i].events & IN_BITS) continue;
         if (count > ASKED_MAX || (ready_mask(bus, fd_number(entry)) & POLLIN))
             told = false;
         else
             asked[i].events |= POLLIN;
     }
-    return told;
+    return full ? ROOM_NS : told ? 0 : BLIND_NS;
 }
 
 /* Makes revents of CAN sockets true; the kernel's are in `asked`. Returns how many descriptors have any. */
@@ -123,6 +130,12 @@ static int correct_polled(const struct bus *bus, struct pollfd *fds, const struc
     return ready;
 }
 
+static void nap(long ns)
+{
+    struct timespec time = { 0, ns };
+    nanosleep(&time, NULL);
+}
+
 static bool is_longer(const struct timespec *time, long ns) { return time->tv_sec > 0 || time->tv_nsec > ns; }
 
 static int poll_ours(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
@@ -139,12 +152,14 @@ static int poll_ours(struct pollfd *fds, nfds_t count, const struct timespec *ti
     }
     for (;;) {
         settle_polled(bus, fds, count);
-        bool blind = !ask_errors(bus, asked, fds, count) && (!timeout || is_longer(&left, BLIND_NS));
-        if (blind) left = (struct timespec){ 0, BLIND_NS };
+        long blind_ns = ask_errors(bus, asked, fds, count);
+        bool blind = blind_ns && (!timeout || is_longer(&left, blind_ns));
+        if (blind) left = (struct timespec){ 0, blind_ns };
         int result = real.ppoll(asked, count, timeout || blind ? &left : NULL, mask);
         if (result < 0) return result;
         int ready = correct_polled(bus, fds, asked, count);
         if (ready || (result == 0 && !blind)) return ready;
+        if (blind_ns == ROOM_NS && asked == fds) nap(ROOM_NS); /* it says so each time */
         if (timeout) left = left_until(&deadline);
     }
 }
@@ -258,6 +273,20 @@ static int add_exceptional(const struct bus *bus, int count, const struct asked 
     return added;
 }
 
+/* The kernel takes sockets whose send buffer is full for writable: does not ask for them. Returns whether there are any. */
+static bool leave_out_full(const struct bus *bus, int count, fd_set *out)
+{
+    bool any = false;
+
+    for (int fd = 0; out && fd < count; fd++) {
+        uint32_t entry = has_bit(out, fd) ? fdtab_get(fd) : 0;
+        if (fd_kind(entry) != FD_RAW || !ready_lacks_room(bus, fd_number(entry))) continue;
+        clear_bit(out, fd);
+        any = true;
+    }
+    return any;
+}
+
 static int select_ours(int count, fd_set *sets[3], const struct timespec *timeout, const sigset_t *mask)
 {
     const struct bus *bus = process_bus_attached();
@@ -265,14 +294,16 @@ static int select_ours(int count, fd_set *sets[3], const struct timespec *timeou
     struct timespec left = timeout ? *timeout : deadline;
     struct asked asked = { 0 };
     int result, exceptional;
+    long blind_ns;
     bool blind;
 
     copy_sets(&asked, sets, count, false);
     for (;;) {
         ready_settle_all(bus);
         exceptional = add_exceptional(bus, count, &asked, sets[2], &blind);
-        blind = exceptional || (blind && (!timeout || is_longer(&left, BLIND_NS)));
-        if (blind) left = (struct timespec){ 0, exceptional ? 0 : BLIND_NS };
+        blind_ns = leave_out_full(bus, count, sets[1]) ? ROOM_NS : blind ? BLIND_NS : 0;
+        blind = exceptional || (blind_ns && (!timeout || is_longer(&left, blind_ns)));
+        if (blind) left = (struct timespec){ 0, exceptional ? 0 : blind_ns };
         result = real.pselect(count, sets[0], sets[1], sets[2], timeout || blind ? &left : NULL, mask);
         if (result < 0 || (result == 0 && !blind)) return result;
         result -= correct_selected(bus, count, sets[0]);

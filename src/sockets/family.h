@@ -43,14 +43,14 @@ static inline bool family_is_raw(const struct bus *bus, uint32_t slot)
 static inline ssize_t family_send(const struct bus *bus, uint32_t slot, int fd,
                                   const struct raw_send *message, int flags)
 {
-    return family_is_raw(bus, slot) ? raw_send(bus, slot, fd, message)
+    return family_is_raw(bus, slot) ? raw_send(bus, slot, fd, message, flags)
                                     : family_send_other(bus, slot, fd, message, flags);
 }
 
 static inline ssize_t family_write(const struct bus *bus, uint32_t slot, int fd, const void *user,
                                    size_t size, int flags)
 {
-    return family_is_raw(bus, slot) ? raw_write(bus, slot, fd, user, size)
+    return family_is_raw(bus, slot) ? raw_write(bus, slot, fd, user, size, flags)
                                     : family_write_other(bus, slot, fd, user, size, flags);
 }
 

@@ -3,6 +3,7 @@
  * Many have no effect on a CAN socket; they are kept and given back as Linux does. */
 #include "sockets/options.h"
 #include "base/sys.h"
+#include "bus/charge.h"
 #include "bus/links.h"
 #include "bus/ring.h"
 #include "bus/slot.h"
@@ -281,7 +282,7 @@ static int meminfo_get(const struct option_call *call, void *user, socklen_t *si
 {
     uint32_t info[9] = { ring_charge(call->bus, call->number) + load_relaxed(&call->slot->errqueue_charge),
                          load_relaxed(&call->slot->option[OPT_RCVBUF]),
-                         0,
+                         charge_counted(call->bus, call->number),
                          load_relaxed(&call->slot->option[OPT_SNDBUF]),
                          0,
                          0,

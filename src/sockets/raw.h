@@ -6,9 +6,11 @@
 #define SOCKETS_RAW_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include "base/sys.h"
 #include "bus/bus.h"
 
 /* socket(PF_CAN, SOCK_RAW | flags, CAN_RAW): a descriptor, or -EMFILE, -ENFILE ... */
@@ -34,9 +36,10 @@ struct raw_send {
     const void *control; /* user */
     size_t control_size;
 };
-ssize_t raw_send(const struct bus *bus, uint32_t slot, int fd, const struct raw_send *message);
+ssize_t raw_send(const struct bus *bus, uint32_t slot, int fd, const struct raw_send *message, int flags);
 /* write(2) and send(2): one buffer. */
-ssize_t raw_write(const struct bus *bus, uint32_t slot, int fd, const void *user_frame, size_t size);
+ssize_t raw_write(const struct bus *bus, uint32_t slot, int fd, const void *user_frame, size_t size,
+                  int flags);
 
 struct raw_receive {
     const struct iovec *iov; /* private copy; bases are user */
@@ -94,7 +97,10 @@ void raw_remember_time(struct bus_slot *slot, uint64_t time_ns);
 int raw_check_control(const struct raw_send *message);
 
 /* O_NONBLOCK, or MSG_DONTWAIT in flags. */
-bool raw_is_nonblocking(int fd, int flags);
+static inline bool raw_is_nonblocking(int fd, int flags)
+{
+    return (flags & MSG_DONTWAIT) || (sys_call(SYS_fcntl, fd, F_GETFL, 0) & O_NONBLOCK);
+}
 
 /* Takes the pending error: 0 or -errno. For send and receive. ECONNRESET is wake_hung_up()'s, and stays. */
 static inline int raw_take_error(struct bus_slot *slot)

@@ -110,7 +110,8 @@ bool ready_has_exceptions(const struct bus *bus, uint32_t slot)
 
 short ready_mask(const struct bus *bus, uint32_t slot)
 {
-    short mask = family_is_sending(bus, slot) ? 0 : POLLOUT | POLLWRNORM | POLLWRBAND;
+    bool waits = family_is_sending(bus, slot) || ready_lacks_room(bus, slot);
+    short mask = waits ? 0 : POLLOUT | POLLWRNORM | POLLWRBAND;
 
     if (wake_has_data(bus, slot)) mask |= POLLIN | POLLRDNORM;
     if (unlikely(load_acquire(&bus->data->slot[slot].error) || !errqueue_empty(bus, slot)))

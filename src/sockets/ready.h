@@ -5,7 +5,7 @@
 #ifndef SOCKETS_READY_H
 #define SOCKETS_READY_H
 
-#include "bus/bus.h"
+#include "sockets/sendbuf.h"
 
 /* This process holds slot's socket open as `fd`. */
 void ready_track(uint32_t slot, int fd);
@@ -21,6 +21,12 @@ void ready_settle_all(const struct bus *bus);
 
 /* poll(2) bits of a CAN socket, all that are true now. */
 short ready_mask(const struct bus *bus, uint32_t slot);
+
+/* Its send buffer is full, of which the kernel knows nothing: it would tell at once that one can send. */
+static inline bool ready_lacks_room(const struct bus *bus, uint32_t slot)
+{
+    return !sendbuf_is_writable(bus, slot);
+}
 
 /* The error queue has been used, or will be. */
 bool ready_uses_error_queue(const struct bus *bus, uint32_t slot);

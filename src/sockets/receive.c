@@ -17,7 +17,6 @@
 #include "sockets/process.h"
 #include "sockets/usermem.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/can.h>
 #include <linux/net_tstamp.h>
 #include <string.h>
@@ -44,11 +43,6 @@ static void put_control(const struct bus_slot *slot, const struct ring_item *ite
 }
 
 /* ---- one frame ---- */
-
-bool raw_is_nonblocking(int fd, int flags)
-{
-    return (flags & MSG_DONTWAIT) || (sys_call(SYS_fcntl, fd, F_GETFL, 0) & O_NONBLOCK);
-}
 
 /* Asleep in the kernel. */
 static int sleep_on(struct bus_slot *slot, int fd)

@@ -11,6 +11,7 @@
 #include "can/frame.h"
 #include "sockets/process.h"
 #include "sockets/options.h"
+#include "sockets/sendbuf.h"
 #include "sockets/txstamp.h"
 #include "sockets/usermem.h"
 #include <errno.h>
@@ -149,6 +150,17 @@ static int gather(uint8_t *to, const struct iovec *iov, size_t count)
     return 0;
 }
 
+/* The pending error, and room for the frame, which it takes only on its way to a controller. */
+static inline int take_room(const struct bus *bus, uint32_t number, int fd, struct target *target, int flags)
+{
+    int error = raw_take_error(&bus->data->slot[number]);
+
+    if (likely(error || link_state_kind(target->state) != LINK_KIND_CAN)) return error;
+    error = sendbuf_wait(bus, number, fd, flags);
+    target->state = load_acquire(&bus->control->links[target->index].state); /* it may have gone down */
+    return error;
+}
+
 /* The frame is copied and its target known: the rest of the checks, and off. */
 static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const struct target *target,
                         uint8_t *bytes, size_t size, uint32_t stamps)
@@ -163,6 +175,7 @@ static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const st
         .mark = load_relaxed(&slot->option[OPT_MARK]),
         .token_fd = fd,
         .loopback = load_relaxed(&slot->option[OPT_LOOPBACK]),
+        .charge = true,
     };
     int error;
 
@@ -182,13 +195,13 @@ static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const st
 
 /* bytes: room for the frame. */
 static inline ssize_t write_frame(const struct bus *bus, uint32_t number, int fd, const void *user_frame,
-                                  size_t size, uint8_t *bytes)
+                                  size_t size, uint8_t *bytes, int flags)
 {
     struct bus_slot *slot = &bus->data->slot[number];
     struct target target;
     int error = find_target(bus, slot, fd, load_relaxed(&slot->ifindex), &target);
 
-    if (!error) error = raw_take_error(slot);
+    if (!error) error = take_room(bus, number, fd, &target, flags);
     if (!error)
         error = likely(size == FRAME_CC_SIZE)
                     ? usermem_read(bytes, user_frame, FRAME_CC_SIZE) /* the copy is two moves */
@@ -200,20 +213,21 @@ static inline ssize_t write_frame(const struct bus *bus, uint32_t number, int fd
 }
 
 static OFF_PATH ssize_t write_large(const struct bus *bus, uint32_t number, int fd, const void *user_frame,
-                                    size_t size)
+                                    size_t size, int flags)
 {
     _Alignas(8) uint8_t bytes[RING_EXT_SIZE];
 
-    return size > FRAME_XL_MAX ? -EINVAL : write_frame(bus, number, fd, user_frame, size, bytes);
+    return size > FRAME_XL_MAX ? -EINVAL : write_frame(bus, number, fd, user_frame, size, bytes, flags);
 }
 
-ssize_t raw_write(const struct bus *bus, uint32_t number, int fd, const void *user_frame, size_t size)
+ssize_t raw_write(const struct bus *bus, uint32_t number, int fd, const void *user_frame, size_t size,
+                  int flags)
 {
     _Alignas(8) uint8_t bytes[FRAME_FD_SIZE];
 
     if (unlikely(size < FRAME_XL_MIN)) return -EINVAL;
-    if (unlikely(size > FRAME_FD_SIZE)) return write_large(bus, number, fd, user_frame, size);
-    return write_frame(bus, number, fd, user_frame, size, bytes);
+    if (unlikely(size > FRAME_FD_SIZE)) return write_large(bus, number, fd, user_frame, size, flags);
+    return write_frame(bus, number, fd, user_frame, size, bytes, flags);
 }
 
 static int copy_address(const struct raw_send *message, struct sockaddr_can *address)
@@ -241,7 +255,7 @@ static int total_size(const struct raw_send *message, size_t *size)
     return *size < FRAME_XL_MIN ? -EINVAL : 0;
 }
 
-ssize_t raw_send(const struct bus *bus, uint32_t number, int fd, const struct raw_send *message)
+ssize_t raw_send(const struct bus *bus, uint32_t number, int fd, const struct raw_send *message, int flags)
 {
     struct bus_slot *slot = &bus->data->slot[number];
     _Alignas(8) uint8_t bytes[RING_EXT_SIZE];
@@ -255,7 +269,7 @@ ssize_t raw_send(const struct bus *bus, uint32_t number, int fd, const struct ra
     if (!error) error = total_size(message, &size);
     if (!error && message->name) error = check_address(message, &address, &ifindex);
     if (!error) error = find_target(bus, slot, fd, ifindex, &target);
-    if (!error) error = raw_take_error(slot);
+    if (!error) error = take_room(bus, number, fd, &target, flags);
     if (!error) error = gather(bytes, message->iov, message->iov_count);
     if (!error) error = check_kind(slot, &target, bytes, size);
     if (!error && message->control_size) error = check_control(slot, message, &stamps);

@@ -64,8 +64,8 @@ static void send_one(const struct busmem_socket *from, uint8_t how)
     ssize_t sent;
 
     if ((how & 2) && name_size >= 8) memcpy(name + 4, &ifindex, sizeof(ifindex));
-    sent = how & 4 ? raw_write(&mem.bus, from->slot, from->fd, frame, size)
-                   : raw_send(&mem.bus, from->slot, from->fd, &message);
+    sent = how & 4 ? raw_write(&mem.bus, from->slot, from->fd, frame, size, MSG_DONTWAIT)
+                   : raw_send(&mem.bus, from->slot, from->fd, &message, MSG_DONTWAIT);
     BUSMEM_MUST(sent < 0 || (size_t)sent == size);
     free(name);
     free(control);
