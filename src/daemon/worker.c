@@ -88,14 +88,14 @@ static void on_tick(struct loop_source *source, uint32_t events)
     (void)events;
     if (read(source->fd, &ticks, sizeof(ticks)) < 0) return;
     worker.tick_s = 0;
+    bool busy = show_tick(&worker.show);
     if (load_relaxed(&worker.bus.data->slots_high)) {
         slot_sweep(&worker.bus, worker.stale);
         slot_nudge(&worker.bus, worker.waiting);
         forget_pages();
     }
     if (is_lost()) worker.ctl.shutdown = true;
-    bool busy = ctlserver_tick(&worker.ctl);
-    busy |= show_tick(&worker.show);
+    busy |= ctlserver_tick(&worker.ctl);
     if (busy || sockets_exist())
         set_tick(TICK_S);
     else
