@@ -21,6 +21,8 @@ union job {
     uint8_t bytes[sizeof(struct bcm_msg_head) + sizeof(struct can_frame)];
 };
 
+enum { MEDIAN = JOBS * FRAMES / 2, PERCENTILE_99 = JOBS * FRAMES / 100 * 99 };
+
 struct jobs {
     int raw;
     int64_t first_ns[JOBS]; /* stamp of the first frame */
@@ -92,8 +94,8 @@ static void slice(struct series *series, void *context)
         jobs->late_us[i] = (int32_t)lateness_us(jobs, job, stamp, &left_out);
     }
     qsort(jobs->late_us, JOBS * FRAMES, sizeof(*jobs->late_us), compare);
-    series_add(&series[0], jobs->late_us[JOBS * FRAMES / 2]);
-    series_add(&series[1], jobs->late_us[JOBS * FRAMES / 100 * 99]);
+    series_add(&series[0], jobs->late_us[MEDIAN]);
+    series_add(&series[1], jobs->late_us[PERCENTILE_99]);
     series_add(&series[2], left_out * 100.0 / (JOBS * FRAMES + left_out));
 }
 
