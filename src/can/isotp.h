@@ -41,6 +41,8 @@ struct isotp {
     void (*error)(struct isotp *isotp, int error);
     /* The PDU given to isotp_send is done with: 0, or -ECOMM, -EMSGSIZE, -EBADMSG. Idle again; may send the next. */
     void (*sent)(struct isotp *isotp, int result);
+    /* May be NULL. Asked when flow control lets a transfer go on; false gives it up, and sent() is not called. */
+    bool (*wanted)(struct isotp *isotp);
     uint64_t origin;
     uint32_t ifindex, tx_id, rx_id;
     struct isotp_options options;

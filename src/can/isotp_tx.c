@@ -144,6 +144,10 @@ void isotp_tx_flow(struct isotp *isotp, const struct canfd_frame *frame, uint64_
     uint32_t at = isotp_at(&isotp->options);
 
     if (!is_awaited(isotp)) return;
+    if (isotp->wanted && !isotp->wanted(isotp)) {
+        stop(isotp);
+        return;
+    }
     if (frame->len < at + 3 || !isotp_frame_is_padded(&isotp->options, frame, at + 3)) {
         end(isotp, -EBADMSG);
         return;

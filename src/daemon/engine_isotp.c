@@ -5,6 +5,7 @@
 #include "daemon/engine.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -80,6 +81,27 @@ static void on_sent(struct isotp *isotp, int result)
     leave(socket);
 }
 
+/* A program that closes its socket or exits waits for its PDU; one that was killed does not. */
+static bool is_awaited(const struct engine_socket *socket, uint64_t now)
+{
+    struct bus_slot *slot = engine_slot(socket);
+    uint32_t busy = slot ? load_relaxed(&slot->busy) : 0;
+
+    return (busy & SERVICE_BUSY_DRAIN) && !service_busy_is_old(busy, now);
+}
+
+/* The end of a program that was killed is known to the kernel before it is to us: its parent may have seen it, and then sent this flow
+ * control. */
+static bool is_wanted(struct isotp *isotp)
+{
+    struct engine_socket *socket = socket_of(isotp);
+    struct pollfd connection = { .fd = socket->source.fd };
+
+    if (socket->source.fd >= 0 && (poll(&connection, 1, 0) <= 0 || !(connection.revents & POLLHUP)))
+        return true;
+    return is_awaited(socket, socket->engine->now);
+}
+
 /* ---- requests ---- */
 
 static void start(struct engine_socket *socket)
@@ -108,7 +130,9 @@ static int bind_to(struct engine_socket *socket, uint32_t ifindex, size_t size)
     struct engine *engine = socket->engine;
     struct bus_slot *slot = engine_slot(socket);
     struct service_isotp *given = (struct service_isotp *)(void *)engine_payload;
-    struct isotp fresh = { .host = &engine->host, .deliver = on_pdu, .error = on_error, .sent = on_sent };
+    struct isotp fresh = {
+        .host = &engine->host, .deliver = on_pdu, .error = on_error, .sent = on_sent, .wanted = is_wanted
+    };
     struct link_view link;
     int error;
 
@@ -201,15 +225,6 @@ static void link_gone(struct engine_socket *socket, uint32_t ifindex)
     socket->isotp = (struct isotp){ .host = &socket->engine->host };
     if (socket->reply.fd >= 0) engine_answer(socket->reply.fd, -ENODEV);
     if (socket->pdu) finish(socket);
-}
-
-/* A program that closes its socket or exits waits for its PDU; one that was killed does not. */
-static bool is_awaited(const struct engine_socket *socket, uint64_t now)
-{
-    struct bus_slot *slot = engine_slot(socket);
-    uint32_t busy = slot ? load_relaxed(&slot->busy) : 0;
-
-    return (busy & SERVICE_BUSY_DRAIN) && !service_busy_is_old(busy, now);
 }
 
 static void look_again(struct timer *timer, uint64_t now)

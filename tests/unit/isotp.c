@@ -47,7 +47,7 @@ static struct world world;
 static struct isotp socket_, *machine;
 static struct said said[64];
 static unsigned said_count, said_read;
-static bool is_bound, is_silent, is_late;
+static bool is_bound, is_silent, is_late, is_unwanted;
 static uint8_t pdu[ISOTP_PDU_MAX + 1];
 static char line[256]; /* of the story, for messages */
 
@@ -313,6 +313,8 @@ static bool do_word(const char *word, const char *rest)
         is_silent = *word == 's';
     } else if (!strcmp(word, "late")) {
         is_late = true;
+    } else if (!strcmp(word, "unwanted")) {
+        is_unwanted = true;
     } else if (!strcmp(word, "echo")) {
         bring_echoes();
     } else if (!strcmp(word, "abort")) {
@@ -378,6 +380,12 @@ static void tell_line(void)
     if (!is_late) settle();
 }
 
+static bool on_wanted(struct isotp *isotp)
+{
+    (void)isotp;
+    return !is_unwanted;
+}
+
 static void begin(void)
 {
     world_begin(&world);
@@ -389,12 +397,13 @@ static void begin(void)
     machine->deliver = on_deliver;
     machine->error = on_error;
     machine->sent = on_sent;
+    machine->wanted = on_wanted;
     machine->origin = SELF;
     machine->ifindex = 1;
     machine->tx_id = TX_ID;
     machine->rx_id = RX_ID;
     said_count = said_read = 0;
-    is_bound = is_silent = is_late = false;
+    is_bound = is_silent = is_late = is_unwanted = false;
     for (unsigned i = 0; i < sizeof(pdu); i++)
         pdu[i] = (uint8_t)(i + 1);
 }

@@ -143,6 +143,8 @@ static const struct {
       "> 21 07 08\n sent 0" },
     { "tx_abort_ignores_flow_control",
       "write 20\n > 10 14 01..06\n abort\n idle\n < 30 00 00\n wait 3s\n write 1\n > 01 01\n sent 0" },
+    { "tx_of_a_killed_program_ends_at_flow_control", "write 20\n > 10 14 01..06\n unwanted\n busy\n < 30 00 "
+                                                     "00\n idle\n wait 3s\n write 1\n > 01 01\n sent 0" },
     { "tx_abort_in_a_gap", TX20("30 00 7f") "abort\n wait 3s\n idle" },
     { "tx_in_listen_mode", "flags listen\n write 8\n > 10 08 01..06\n < 30 00 00\n > 21 07 08\n sent 0" },
     { "tx_unbind_ends_it_silently", "write 20\n > 10 14 01..06\n busy" },
