@@ -16,6 +16,7 @@ four at most (BATCH), then wait until they have arrived. Remote requests have to
 bytes in its queue, and what comes next is read wrongly; so it is between two controllers of one machine without pocketcan.
 """
 import os
+import select
 import shlex
 import shutil
 import subprocess
@@ -30,11 +31,17 @@ CONTROLLER = "-object can-bus,id=bus -object can-host-socketcan,id=host,if={},ca
 BATCH = 4
 UNAVAILABLE = 77
 
-# Takes a line, runs it, says "@@ STATUS". Variables and background jobs stay from line to line. An alias: the shell would take busybox's ip.
+REPEAT_S = 3
+# Takes a line "LENGTH:COMMAND", runs it, says "@@ STATUS". Variables and background jobs stay from line to line. An alias: the shell would take
+# busybox's ip. The serial line of a busy machine may lose characters: then the shell says "@@ again", or waits for the line's end.
 SHELL = """alias ip=$IP
 ip link set can0 up type can bitrate 500000 || exit 1
 echo @@ 0
-while IFS= read -r line; do eval "$line" </dev/null; echo @@ $?; done"""
+while IFS= read -r line; do
+    command=${line#*:}
+    if [ "${line%%:*}" = ${#command} ]; then eval "$command" </dev/null; echo @@ $?
+    elif [ -n "$line" ]; then echo @@ again; fi
+done"""
 
 
 class Unavailable(Exception):
@@ -66,24 +73,42 @@ class Guest:
 
     def answer(self):
         """What the command prints, when its status is 0."""
-        said = ""
-        for line in self.process.stdout:
-            if not line.startswith("@@ "):
-                said += line
-            elif line == "@@ 0\n":
-                return said
-            else:
-                raise Failed(said + line)
-        why = said + self.process.stderr.read()
+        said, line = "", ""
+        while True:
+            if not select.select([self.process.stdout], [], [], REPEAT_S)[0]:
+                self.write("\n")
+                continue
+            got = os.read(self.process.stdout.fileno(), 1 << 16).decode()
+            if not got:
+                break
+            *lines, line = (line + got).split("\n")
+            for whole in lines:
+                if whole == "@@ 0":
+                    return said
+                if whole == "@@ again":
+                    self.begin(self.command)
+                elif whole.startswith("@@ "):
+                    raise Failed(said + whole)
+                else:
+                    said += whole + "\n"
+        why = said + line + self.process.stderr.read()
         raise Unavailable(why) if self.process.wait() == UNAVAILABLE else Failed(why)
 
     def wait(self):
         """Until the machine has booted and its interface can0 is up. Once, before anything else."""
         self.answer()
 
-    def do(self, line):
-        self.process.stdin.write(f"{line}\n")
+    def write(self, text):
+        self.process.stdin.write(text)
         self.process.stdin.flush()
+
+    def begin(self, command):
+        """answer() is to follow."""
+        self.command = command
+        self.write(f"{len(command)}:{command}\n")
+
+    def do(self, command):
+        self.begin(command)
         return self.answer()
 
     def start(self, command, log):
