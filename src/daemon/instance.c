@@ -124,7 +124,7 @@ static int begins_with(const char *path, const char *text)
 static bool is_our_name(const char *name)
 {
     static const char *const ours[] = { ".", "..",  "lock",          "made", "version",
-                                        "s", "ctl", "modprobe.conf", "new" };
+                                        "s", "ctl", "modprobe.conf", "new",  "d" };
 
     for (unsigned i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         if (!strcmp(name, ours[i])) return true;
@@ -294,7 +294,8 @@ static void remove_tree(int dir_fd, const char *name)
         return;
     }
     for (struct dirent *entry; (entry = readdir(dir));)
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) unlinkat(fd, entry->d_name, 0);
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") && unlinkat(fd, entry->d_name, 0) < 0)
+            unlinkat(fd, entry->d_name, AT_REMOVEDIR);
     closedir(dir);
     unlinkat(dir_fd, name, AT_REMOVEDIR);
 }
@@ -306,6 +307,7 @@ static void remove_files(int dir_fd)
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         unlinkat(dir_fd, names[i], 0);
     remove_tree(dir_fd, "s");
+    remove_tree(dir_fd, "d");
 }
 
 int instance_fill(struct instance *instance)
@@ -317,7 +319,7 @@ int instance_fill(struct instance *instance)
     remove_files(dir_fd);
     version_text(version, sizeof(version));
     modprobe_conf(conf, sizeof(conf));
-    if (mkdirat(dir_fd, "s", 0700) < 0) error = -errno;
+    if (mkdirat(dir_fd, "s", 0700) < 0 || mkdirat(dir_fd, "d", 0700) < 0) error = -errno;
     if (!error) error = write_file(dir_fd, "modprobe.conf", conf);
     if (!error) error = write_file(dir_fd, "version", version);
     close(dir_fd);

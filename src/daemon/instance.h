@@ -40,7 +40,7 @@ int instance_enter(struct instance *instance, bool make);
 /* Makes a directory of its own for a private instance, mode 0700. Returns 0 or -errno with `why`. */
 int instance_make_private(struct instance *instance);
 
-/* Fills the entered directory of a daemon that is about to start: s/, version, modprobe.conf. Removes what
+/* Fills the entered directory of a daemon that is about to start: s/, d/, version, modprobe.conf. Removes what
  * an earlier daemon that was killed left behind. The caller holds the lock. Returns 0 or -errno with
  * `why`. */
 int instance_fill(struct instance *instance);

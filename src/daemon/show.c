@@ -276,6 +276,25 @@ static int show_link(struct show_page *page, struct show *show, const struct req
     return show_links_sysfs(page, show, request->rest, request->lists);
 }
 
+static int show_proc_modules(struct show_page *page, struct show *show, const struct request *request)
+{
+    (void)request;
+    show_modules_proc(page, show);
+    return 0;
+}
+
+static int show_module_all(struct show_page *page, struct show *show, const struct request *request)
+{
+    (void)show;
+    show_modules_list(page);
+    return request->lists ? 0 : -ENOENT;
+}
+
+static int show_module(struct show_page *page, struct show *show, const struct request *request)
+{
+    return show_modules_sysfs(page, show, request->rest, request->lists);
+}
+
 static const struct {
     const char *path; /* what ends with a '/' or '_' is the begin of one */
     enum ctl_show_kind kind;
@@ -291,6 +310,9 @@ static const struct {
     { "/proc/net/dev", CTL_SHOW_MORE, show_dev },
     { "/sys/class/net", CTL_SHOW_DIR, show_class },
     { "/sys/class/net/", CTL_SHOW_FILE, show_link },
+    { "/proc/modules", CTL_SHOW_MORE, show_proc_modules },
+    { "/sys/module", CTL_SHOW_DIR, show_module_all },
+    { "/sys/module/", CTL_SHOW_FILE, show_module },
 };
 
 /* What of `path` follows the row's; NULL: it is another one. */

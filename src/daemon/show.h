@@ -1,4 +1,4 @@
-/* daemon/show.h - the text of files that Linux has in /proc/net and /sys/class/net, for CTL_SHOW (sockets/procfs.h). Source: spec "procfs and sysfs". */
+/* daemon/show.h - the text of files that Linux has in /proc/net, /sys/class/net, /proc/modules and /sys/module, for CTL_SHOW (sockets/procfs.h). Source: spec "procfs and sysfs". */
 #ifndef DAEMON_SHOW_H
 #define DAEMON_SHOW_H
 
@@ -49,6 +49,11 @@ uint32_t show_lists_count(const struct show *show);
 void show_links_dev(struct show_page *page, const struct show *show);
 void show_links_list(struct show_page *page, const struct show *show);
 int show_links_sysfs(struct show_page *page, const struct show *show, const char *path, bool lists);
+
+/* show_modules.c: our lines of /proc/modules; the names in /sys/module; what is below it, as above. */
+void show_modules_proc(struct show_page *page, const struct show *show);
+void show_modules_list(struct show_page *page);
+int show_modules_sysfs(struct show_page *page, const struct show *show, const char *path, bool lists);
 
 /* "any" for 0, "???" for one that is gone. */
 const char *show_ifname(const struct bus *bus, uint32_t ifindex, char name[LINK_NAME_SIZE]);

@@ -1,6 +1,7 @@
 /* preload/files.c - open, stat and their relatives: files of /proc and /sys that tell of CAN are the instance's (sockets/procfs.h).
  *
- * What libc does inside fopen() or opendir() does not come by here, so each entry point is answered by itself. Only absolute paths are looked at. */
+ * What libc does inside fopen() or opendir() does not come by here, so each entry point is answered by itself. Absolute paths are ours to look at first;
+ * relative ones mostly after libc has found nothing: those calls end with `late`. */
 #include "preload/real.h"
 #include "base/clock.h"
 #include "sockets/procfs.h"
@@ -12,21 +13,37 @@
 
 /* prefix: open fopen freopen access faccessat euidaccess eaccess stat lstat fstatat __open getxattr lgetxattr listxattr llistxattr */
 
-#define SECOND_NS   1000000000u
-#define PROC_DEVICE 0x7ca0u /* of no device that the kernel has */
+#define SECOND_NS 1000000000u
 
 static bool creates(int flags) { return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE; }
 
-/* True: *result is what the call returns. */
-static bool opened(const char *path, int flags, int *result)
+/* After a call that returned `result`: may what libc did not find be ours? */
+static inline bool is_missing(long result, const char *path)
+{
+    return unlikely(result < 0) && errno == ENOENT && path[0] && path[0] != '/';
+}
+
+/* True: *result is what the call returns. A relative path that would be created is none that libc does not find. */
+static bool opened(int dir, const char *path, int flags, int *result)
 {
     int fd;
 
-    if (likely(!procfs_may_be(path))) return false;
-    fd = procfs_open(path, flags);
+    if (likely(!procfs_may_be(path)) && likely(!creates(flags) || (uintptr_t)path < 4096 || path[0] == '/'))
+        return false;
+    fd = procfs_open(dir, path, flags);
     if (fd == PROCFS_FOREIGN) return false;
     *result = (int)edge(fd);
     return true;
+}
+
+static int opened_late(int fd, int dir, const char *path, int flags)
+{
+    int ours;
+
+    if (likely(!is_missing(fd, path))) return fd;
+    ours = procfs_open(dir, path, flags);
+    if (ours == PROCFS_FOREIGN) return fd;
+    return (int)edge(ours);
 }
 
 /* The mode that the caller passed, if he did. */
@@ -45,9 +62,9 @@ EXPORT int open(const char *path, int flags, ...)
     int fd;
 
     MODE(flags, mode);
-    if (opened(path, flags, &fd)) return fd;
+    if (opened(AT_FDCWD, path, flags, &fd)) return fd;
     if (unlikely(!real.open)) real_resolve();
-    return real.open(path, flags, mode);
+    return opened_late(real.open(path, flags, mode), AT_FDCWD, path, flags);
 }
 
 EXPORT int open64(const char *path, int flags, ...)
@@ -56,9 +73,9 @@ EXPORT int open64(const char *path, int flags, ...)
     int fd;
 
     MODE(flags, mode);
-    if (opened(path, flags, &fd)) return fd;
+    if (opened(AT_FDCWD, path, flags, &fd)) return fd;
     if (unlikely(!real.open64)) real_resolve();
-    return real.open64(path, flags, mode);
+    return opened_late(real.open64(path, flags, mode), AT_FDCWD, path, flags);
 }
 
 EXPORT int openat(int dir, const char *path, int flags, ...)
@@ -67,9 +84,9 @@ EXPORT int openat(int dir, const char *path, int flags, ...)
     int fd;
 
     MODE(flags, mode);
-    if (opened(path, flags, &fd)) return fd;
+    if (opened(dir, path, flags, &fd)) return fd;
     if (unlikely(!real.openat)) real_resolve();
-    return real.openat(dir, path, flags, mode);
+    return opened_late(real.openat(dir, path, flags, mode), dir, path, flags);
 }
 
 EXPORT int openat64(int dir, const char *path, int flags, ...)
@@ -78,9 +95,9 @@ EXPORT int openat64(int dir, const char *path, int flags, ...)
     int fd;
 
     MODE(flags, mode);
-    if (opened(path, flags, &fd)) return fd;
+    if (opened(dir, path, flags, &fd)) return fd;
     if (unlikely(!real.openat64)) real_resolve();
-    return real.openat64(dir, path, flags, mode);
+    return opened_late(real.openat64(dir, path, flags, mode), dir, path, flags);
 }
 
 /* ---- what _FORTIFY_SOURCE makes of calls without a mode ---- */
@@ -139,20 +156,37 @@ static FILE *stream_of(int fd, const char *mode)
     return NULL;
 }
 
+/* `first`: before libc had a look. */
+static bool fopened(const char *path, const char *mode, bool first, FILE **file)
+{
+    int flags, fd;
+
+    if (first ? likely(!procfs_may_be(path)) : *file || likely(!is_missing(-1, path))) return false;
+    flags = flags_of(mode);
+    fd = procfs_open(AT_FDCWD, path, flags);
+    if (fd == PROCFS_FOREIGN) return false;
+    *file = stream_of((int)edge(fd), mode);
+    return true;
+}
+
 EXPORT FILE *fopen(const char *path, const char *mode)
 {
-    int fd;
+    FILE *file = NULL;
 
-    if (unlikely(procfs_may_be(path)) && opened(path, flags_of(mode), &fd)) return stream_of(fd, mode);
-    return real.fopen(path, mode);
+    if (fopened(path, mode, true, &file)) return file;
+    file = real.fopen(path, mode);
+    fopened(path, mode, false, &file);
+    return file;
 }
 
 EXPORT FILE *fopen64(const char *path, const char *mode)
 {
-    int fd;
+    FILE *file = NULL;
 
-    if (unlikely(procfs_may_be(path)) && opened(path, flags_of(mode), &fd)) return stream_of(fd, mode);
-    return real.fopen64(path, mode);
+    if (fopened(path, mode, true, &file)) return file;
+    file = real.fopen64(path, mode);
+    fopened(path, mode, false, &file);
+    return file;
 }
 
 /* The stream has to open something by its name: our descriptor has one. */
@@ -177,7 +211,7 @@ EXPORT FILE *freopen(const char *path, const char *mode, FILE *file)
 {
     int fd;
 
-    if (unlikely(procfs_may_be(path)) && opened(path, flags_of(mode), &fd))
+    if (unlikely(procfs_may_be(path)) && opened(AT_FDCWD, path, flags_of(mode), &fd))
         return reopen(fd, mode, file, real.freopen);
     return real.freopen(path, mode, file);
 }
@@ -186,53 +220,50 @@ EXPORT FILE *freopen64(const char *path, const char *mode, FILE *file)
 {
     int fd;
 
-    if (unlikely(procfs_may_be(path)) && opened(path, flags_of(mode), &fd))
+    if (unlikely(procfs_may_be(path)) && opened(AT_FDCWD, path, flags_of(mode), &fd))
         return reopen(fd, mode, file, real.freopen64);
     return real.freopen64(path, mode, file);
 }
 
 /* ---- access ---- */
 
-static bool accessed(const char *path, int mode, int *result)
+static bool accessed(int dir, const char *path, int mode, bool first, int *result)
 {
     int error;
 
-    if (likely(!procfs_may_be(path))) return false;
-    error = procfs_access(path, mode);
+    if (first ? likely(!procfs_may_be(path)) : likely(!is_missing(*result, path))) return false;
+    error = procfs_access(dir, path, mode);
     if (error == PROCFS_FOREIGN) return false;
     *result = (int)edge(error);
     return true;
 }
 
-EXPORT int access(const char *path, int mode)
-{
-    int result;
-    return accessed(path, mode, &result) ? result : real.access(path, mode);
-}
+#define ACCESS(name, dir, parameters, call)                                                                  \
+    EXPORT int name parameters                                                                               \
+    {                                                                                                        \
+        int result = 0;                                                                                      \
+                                                                                                             \
+        if (accessed(dir, path, mode, true, &result)) return result;                                         \
+        result = real.call;                                                                                  \
+        accessed(dir, path, mode, false, &result);                                                           \
+        return result;                                                                                       \
+    }
 
-EXPORT int faccessat(int dir, const char *path, int mode, int flags)
-{
-    int result;
-    return accessed(path, mode, &result) ? result : real.faccessat(dir, path, mode, flags);
-}
-
-EXPORT int euidaccess(const char *path, int mode)
-{
-    int result;
-    return accessed(path, mode, &result) ? result : real.euidaccess(path, mode);
-}
-
-EXPORT int eaccess(const char *path, int mode)
-{
-    int result;
-    return accessed(path, mode, &result) ? result : real.eaccess(path, mode);
-}
+ACCESS(access, AT_FDCWD, (const char *path, int mode), access(path, mode))
+ACCESS(faccessat, dir, (int dir, const char *path, int mode, int flags), faccessat(dir, path, mode, flags))
+ACCESS(euidaccess, AT_FDCWD, (const char *path, int mode), euidaccess(path, mode))
+ACCESS(eaccess, AT_FDCWD, (const char *path, int mode), eaccess(path, mode))
 
 /* ---- stat ---- */
 
-static bool found(const char *path, bool follow, struct procfs_stat *about)
+static bool found(int dir, const char *path, bool follow, struct procfs_stat *about)
 {
-    return unlikely(procfs_may_be(path)) && procfs_stat(path, follow, about) == 0;
+    return unlikely(procfs_may_be(path)) && procfs_stat(dir, path, follow, about) == 0;
+}
+
+static bool found_late(int result, int dir, const char *path, bool follow, struct procfs_stat *about)
+{
+    return is_missing(result, path) && procfs_stat(dir, path, follow, about) == 0;
 }
 
 /* struct stat and struct stat64 have the same members. */
@@ -241,7 +272,7 @@ static bool found(const char *path, bool follow, struct procfs_stat *about)
         uint64_t now = clock_real_ns();                                                                      \
                                                                                                              \
         memset(to, 0, sizeof(*(to)));                                                                        \
-        (to)->st_dev = PROC_DEVICE;                                                                          \
+        (to)->st_dev = makedev((about).device_major, (about).device_minor);                                  \
         (to)->st_ino = (ino_t)(about).inode;                                                                 \
         (to)->st_mode = (about).mode;                                                                        \
         (to)->st_nlink = (about).links;                                                                      \
@@ -251,45 +282,59 @@ static bool found(const char *path, bool follow, struct procfs_stat *about)
         (to)->st_atim.tv_nsec = (to)->st_mtim.tv_nsec = (to)->st_ctim.tv_nsec = (long)(now % SECOND_NS);     \
     } while (0)
 
-#define STAT(name, follow, parameters, call)                                                                 \
+#define STAT(name, dir, follow, parameters, call)                                                            \
     EXPORT int name parameters                                                                               \
     {                                                                                                        \
         struct procfs_stat about;                                                                            \
+        int result;                                                                                          \
                                                                                                              \
-        if (likely(!found(path, follow, &about))) return real.call;                                          \
+        if (likely(!found(dir, path, follow, &about))) {                                                     \
+            result = real.call;                                                                              \
+            if (likely(!found_late(result, dir, path, follow, &about))) return result;                       \
+        }                                                                                                    \
         FILL(out, about);                                                                                    \
         return 0;                                                                                            \
     }
+#define FOLLOW !(flags & AT_SYMLINK_NOFOLLOW)
 
-STAT(stat, true, (const char *path, struct stat *out), stat(path, out))
-STAT(stat64, true, (const char *path, struct stat64 *out), stat64(path, out))
-STAT(lstat, false, (const char *path, struct stat *out), lstat(path, out))
-STAT(lstat64, false, (const char *path, struct stat64 *out), lstat64(path, out))
-STAT(fstatat, !(flags & AT_SYMLINK_NOFOLLOW), (int dir, const char *path, struct stat *out, int flags),
+STAT(stat, AT_FDCWD, true, (const char *path, struct stat *out), stat(path, out))
+STAT(stat64, AT_FDCWD, true, (const char *path, struct stat64 *out), stat64(path, out))
+STAT(lstat, AT_FDCWD, false, (const char *path, struct stat *out), lstat(path, out))
+STAT(lstat64, AT_FDCWD, false, (const char *path, struct stat64 *out), lstat64(path, out))
+STAT(fstatat, dir, FOLLOW, (int dir, const char *path, struct stat *out, int flags),
      fstatat(dir, path, out, flags))
-STAT(fstatat64, !(flags & AT_SYMLINK_NOFOLLOW), (int dir, const char *path, struct stat64 *out, int flags),
+STAT(fstatat64, dir, FOLLOW, (int dir, const char *path, struct stat64 *out, int flags),
      fstatat64(dir, path, out, flags))
+
+static void fill_statx(struct statx *out, const struct procfs_stat *about)
+{
+    struct stat plain;
+
+    FILL(&plain, *about);
+    memset(out, 0, sizeof(*out));
+    out->stx_mask = STATX_BASIC_STATS;
+    out->stx_mode = (uint16_t)about->mode;
+    out->stx_nlink = about->links;
+    out->stx_ino = about->inode;
+    out->stx_size = about->size;
+    out->stx_blksize = 4096;
+    out->stx_dev_major = about->device_major;
+    out->stx_dev_minor = about->device_minor;
+    out->stx_mtime.tv_sec = plain.st_mtim.tv_sec;
+    out->stx_mtime.tv_nsec = (uint32_t)plain.st_mtim.tv_nsec;
+    out->stx_atime = out->stx_ctime = out->stx_mtime;
+}
 
 EXPORT int statx(int dir, const char *path, int flags, unsigned mask, struct statx *out)
 {
     struct procfs_stat about;
-    struct stat plain;
+    int result;
 
-    if (likely(!found(path, !(flags & AT_SYMLINK_NOFOLLOW), &about)))
-        return real.statx(dir, path, flags, mask, out);
-    FILL(&plain, about);
-    memset(out, 0, sizeof(*out));
-    out->stx_mask = STATX_BASIC_STATS;
-    out->stx_mode = (uint16_t)about.mode;
-    out->stx_nlink = about.links;
-    out->stx_ino = about.inode;
-    out->stx_size = about.size;
-    out->stx_blksize = 4096;
-    out->stx_dev_major = major(PROC_DEVICE);
-    out->stx_dev_minor = minor(PROC_DEVICE);
-    out->stx_mtime.tv_sec = plain.st_mtim.tv_sec;
-    out->stx_mtime.tv_nsec = (uint32_t)plain.st_mtim.tv_nsec;
-    out->stx_atime = out->stx_ctime = out->stx_mtime;
+    if (likely(!found(dir, path, FOLLOW, &about))) {
+        result = real.statx(dir, path, flags, mask, out);
+        if (likely(!found_late(result, dir, path, FOLLOW, &about))) return result;
+    }
+    fill_statx(out, &about);
     return 0;
 }
 
@@ -299,7 +344,11 @@ EXPORT int statx(int dir, const char *path, int flags, unsigned mask, struct sta
     EXPORT ssize_t name parameters                                                                           \
     {                                                                                                        \
         struct procfs_stat about;                                                                            \
-        return unlikely(found(path, true, &about)) ? edge(-ENOTSUP) : real.call;                             \
+        ssize_t result;                                                                                      \
+                                                                                                             \
+        if (unlikely(found(AT_FDCWD, path, true, &about))) return edge(-ENOTSUP);                            \
+        result = real.call;                                                                                  \
+        return found_late((int)result, AT_FDCWD, path, true, &about) ? edge(-ENOTSUP) : result;              \
     }
 
 XATTR(getxattr, (const char *path, const char *name, void *value, size_t size),

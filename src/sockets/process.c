@@ -140,6 +140,12 @@ bool process_has_instance(void)
     return sys_call(SYS_faccessat, AT_FDCWD, path, 0) == 0;
 }
 
+const char *process_dir(size_t *size)
+{
+    *size = instance.dir_size;
+    return instance.dir;
+}
+
 int process_need_ext(void)
 {
     int fds[2], error;

@@ -17,6 +17,9 @@ const struct bus *process_bus_attached(void);
 /* True when an instance directory is named and has a control socket: cheap, attaches nothing. */
 bool process_has_instance(void);
 
+/* The instance directory and its length, or NULL: none is named. */
+const char *process_dir(size_t *size);
+
 /* Maps the CAN XL area. Returns 0 or -errno. */
 int process_need_ext(void);
 

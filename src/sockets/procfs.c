@@ -3,6 +3,7 @@
 #include "sockets/procfs.h"
 #include "base/sys.h"
 #include "sockets/ctl.h"
+#include "sockets/procdir.h"
 #include "sockets/process.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TEXT_MAX (1024u * 1024) /* what the daemon answers at most, and a file of the kernel's before it */
+#define PROC_MAJOR 124 /* of no device that the kernel has */
+#define PROC_MINOR 160
+#define TEXT_MAX   (1024u * 1024) /* what the daemon answers at most, and a file of the kernel's before it */
 
 /* ---- paths ---- */
 
@@ -51,6 +54,8 @@ static bool canonical(const char *path, char out[CTL_SHOW_PATH_MAX + 1], bool *i
     } else if ((*is_device = has_prefix(&rest, "/sys/devices/virtual/net")) ||
                has_prefix(&rest, "/sys/class/net")) {
         name = "/sys/class/net";
+    } else if (has_prefix(&rest, "/sys/module")) {
+        name = "/sys/module";
     } else {
         return false;
     }
@@ -82,14 +87,18 @@ static void release(struct text *text)
 }
 
 /* Asks; the answer's text lies behind its kind, at memory + 1. 0; PROCFS_FOREIGN; what read(2) says of an attribute that has no value: -EINVAL, -EOPNOTSUPP. */
-static int fetch(const char *path, enum ctl_show_request what, struct text *text)
+static int fetch(int dir, const char *path, enum ctl_show_request what, struct text *text)
 {
-    char request[1 + CTL_SHOW_PATH_MAX + 1] = { (char)what };
+    char request[1 + CTL_SHOW_PATH_MAX + 1] = { (char)what }, whole[PROCDIR_PATH];
     const struct bus *bus;
     int error;
 
     text->memory = NULL;
     text->is_device = false;
+    if (path[0] != '/') {
+        if (procdir_resolve(dir, path, whole)) return PROCFS_FOREIGN;
+        path = whole;
+    }
     if (!canonical(path, text->path, &text->is_device) || !process_has_instance()) return PROCFS_FOREIGN;
     bus = process_bus();
     if (!bus) return PROCFS_FOREIGN;
@@ -104,8 +113,9 @@ static int fetch(const char *path, enum ctl_show_request what, struct text *text
                      &text->size, NULL, 0);
     if (!error && text->size) {
         text->kind = (enum ctl_show_kind)text->memory[0];
-        if (text->kind == CTL_SHOW_LINK && text->is_device &&
-            !strchr(text->path + strlen("/sys/class/net/"), '/'))
+        if (text->kind == CTL_SHOW_LINK &&
+            (path[strlen(path) - 1] == '/' ||
+             (text->is_device && !strchr(text->path + strlen("/sys/class/net/"), '/'))))
             text->kind = CTL_SHOW_DIR;
         return 0;
     }
@@ -181,45 +191,56 @@ static int as_file(const struct text *text, int flags)
 
 static int check_flags(const struct text *text, int flags)
 {
+    bool is_link = text->kind == CTL_SHOW_LINK, is_directory = is_link || text->kind == CTL_SHOW_DIR;
+
     if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return -EEXIST;
-    if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)) return -EACCES;
-    if (text->kind == CTL_SHOW_DIR || text->kind == CTL_SHOW_LINK) return PROCFS_FOREIGN;
+    if (is_link && (flags & O_NOFOLLOW)) return flags & O_DIRECTORY ? -ENOTDIR : -ELOOP;
+    if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)) return is_directory ? -EISDIR : -EACCES;
+    if (is_directory) return flags & O_CREAT ? -EISDIR : 0;
     return flags & O_DIRECTORY ? -ENOTDIR : 0;
 }
 
-int procfs_open(const char *path, int flags)
+int procfs_open(int dir, const char *path, int flags)
 {
     bool reads = (flags & O_ACCMODE) == O_RDONLY && !(flags & O_PATH);
     struct text text;
-    int result = fetch(path, reads ? CTL_SHOW_READ : CTL_SHOW_LOOK, &text);
+    int result = fetch(dir, path, reads ? CTL_SHOW_READ : CTL_SHOW_LOOK, &text);
 
     if (!result) result = check_flags(&text, flags);
-    if (!result) result = as_file(&text, flags);
+    if (!result && (text.kind == CTL_SHOW_DIR || text.kind == CTL_SHOW_LINK))
+        result = procdir_open(text.path, flags);
+    else if (!result)
+        result = as_file(&text, flags);
     release(&text);
     return result;
 }
 
 /* ---- directories and links ---- */
 
-int procfs_list(const char *path, struct procfs_names *out)
+_Static_assert(PROCFS_PATH > CTL_SHOW_PATH_MAX, "a canonical path");
+
+int procfs_list(int dir, const char *path, struct procfs_names *out)
 {
     struct text text;
 
-    if (fetch(path, CTL_SHOW_LIST, &text)) return PROCFS_FOREIGN;
+    if (fetch(dir, path, CTL_SHOW_LIST, &text)) return PROCFS_FOREIGN;
     if (text.kind != CTL_SHOW_DIR) {
         release(&text);
         return PROCFS_FOREIGN;
     }
-    *out = (struct procfs_names){ text.memory + 1, text.size - 1, text.memory };
+    out->text = text.memory + 1;
+    out->size = text.size - 1;
+    out->memory = text.memory;
+    memcpy(out->path, text.path, sizeof(text.path));
     return 0;
 }
 
 void procfs_unlist(struct procfs_names *names) { sys_call(SYS_munmap, names->memory, TEXT_MAX); }
 
-long procfs_readlink(const char *path, char *out, size_t size)
+long procfs_readlink(int dir, const char *path, char *out, size_t size)
 {
     struct text text;
-    int error = fetch(path, CTL_SHOW_LOOK, &text);
+    int error = fetch(dir, path, CTL_SHOW_LOOK, &text);
     long result = -EINVAL;
 
     if (error) return error;
@@ -244,10 +265,24 @@ static uint64_t inode_of(const char *path)
     return hash >> 1 | 1ull << 62;
 }
 
-int procfs_stat(const char *path, bool follow, struct procfs_stat *out)
+/* A directory is what its stand-in is, so that who opens it finds the one he looked at. */
+static void identify(const char *path, bool is_directory, struct procfs_stat *out)
+{
+    struct procdir_identity stand_in;
+
+    out->device_major = PROC_MAJOR;
+    out->device_minor = PROC_MINOR;
+    out->inode = inode_of(path);
+    if (!is_directory || procdir_identify(path, &stand_in)) return;
+    out->device_major = stand_in.device_major;
+    out->device_minor = stand_in.device_minor;
+    out->inode = stand_in.inode;
+}
+
+int procfs_stat(int dir, const char *path, bool follow, struct procfs_stat *out)
 {
     struct text text;
-    int error = fetch(path, CTL_SHOW_LOOK, &text);
+    int error = fetch(dir, path, CTL_SHOW_LOOK, &text);
     uint32_t mode = S_IFREG | 0444;
 
     if (error && error != -EINVAL && error != -EOPNOTSUPP) return PROCFS_FOREIGN;
@@ -259,16 +294,16 @@ int procfs_stat(const char *path, bool follow, struct procfs_stat *out)
     if (!error && text.kind == CTL_SHOW_LINK) mode = follow ? S_IFDIR | 0755 : S_IFLNK | 0777;
     out->mode = mode;
     out->links = S_ISDIR(mode) ? 2 : 1;
-    out->inode = inode_of(text.path);
     out->size = strncmp(text.path, "/sys/", 5) ? 0 : S_ISREG(mode) ? 4096 : 0;
+    identify(text.path, S_ISDIR(mode), out);
     release(&text);
     return 0;
 }
 
-int procfs_access(const char *path, int mode)
+int procfs_access(int dir, const char *path, int mode)
 {
     struct procfs_stat about;
-    int error = procfs_stat(path, true, &about);
+    int error = procfs_stat(dir, path, true, &about);
 
     if (error) return error;
     if ((mode & W_OK) || ((mode & X_OK) && !S_ISDIR(about.mode))) return -EACCES;
