@@ -123,6 +123,18 @@ static int from_quanta(struct can_bittiming *bt, const struct can_bittiming_cons
     return 0;
 }
 
+/* ISO 11898-1 has it for data phases with a prescaler of 1 or 2 only. */
+bool bittiming_tdc_auto(struct bittiming_tdc *tdc, const struct can_bittiming *data,
+                        const struct bittiming_tdc_limits *limits)
+{
+    uint32_t point = (SYNC_SEG + data->prop_seg + data->phase_seg1) * data->brp;
+
+    *tdc = (struct bittiming_tdc){ 0 };
+    if ((data->brp != 1 && data->brp != 2) || point < limits->min.offset) return false;
+    tdc->offset = point < limits->max.offset ? point : limits->max.offset;
+    return true;
+}
+
 int bittiming_complete(struct can_bittiming *bt, const struct can_bittiming_const *limits, uint32_t clock_hz)
 {
     if (!bt->tq == !bt->bitrate) return -EINVAL;

@@ -5,6 +5,7 @@
 #ifndef CAN_BITTIMING_H
 #define CAN_BITTIMING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <linux/can/netlink.h>
 
@@ -12,6 +13,20 @@
  * sample_point and brp from tq and the segments. Returns 0; -EINVAL when both or neither are given, or for a tq that no prescaler makes; -EDOM for a bit
  * rate that no setting comes within 5 % of; -ERANGE for segments beyond the limits. On failure *bt is unchanged. */
 int bittiming_complete(struct can_bittiming *bt, const struct can_bittiming_const *limits, uint32_t clock_hz);
+
+/* Transmitter delay compensation (TDC), in clock cycles: how long a bit takes from the controller's output back to its input, where behind that the
+ * second sample point is, and how wide the window of the search is. The limits of a controller: tdcf_max 0 for one that has no window. */
+struct bittiming_tdc {
+    uint32_t value, offset, filter;
+};
+struct bittiming_tdc_limits {
+    struct bittiming_tdc min, max;
+};
+
+/* The offset for a data phase whose delay the controller measures itself, as Linux computes it: up to the ordinary sample point. False, and all 0: that
+ * data phase needs none. */
+bool bittiming_tdc_auto(struct bittiming_tdc *tdc, const struct can_bittiming *data,
+                        const struct bittiming_tdc_limits *limits);
 
 /* Time quanta of a bit. */
 static inline uint32_t bittiming_quanta(const struct can_bittiming *bt)

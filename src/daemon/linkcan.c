@@ -22,6 +22,10 @@ static struct can_wish wish_of(const struct rtcan_request *request)
         .modes = request->modes,
         .restart_ms = request->restart_ms,
         .termination = request->termination,
+        .has_tdcv = request->tdc_has & 1u << RTCAN_TDCV,
+        .has_tdco = request->tdc_has & 1u << RTCAN_TDCO,
+        .tdc = { request->tdc[RTCAN_TDCV], request->tdc[RTCAN_TDCO], request->tdc[RTCAN_TDCF] },
+        .tdc_error = request->tdc_error,
     };
 }
 

@@ -50,6 +50,9 @@ static void describe_controller(const struct linkserver *server, const struct de
         .termination = (uint16_t)dev->can->termination,
         .terminations = can_terminations,
         .terminations_count = CAN_TERMINATIONS,
+        .tdc = { dev->can->tdc.value, dev->can->tdc.offset, dev->can->tdc.filter },
+        .tdc_min = { can_tdc_limits.min.value, can_tdc_limits.min.offset, can_tdc_limits.min.filter },
+        .tdc_max = { can_tdc_limits.max.value, can_tdc_limits.max.offset, can_tdc_limits.max.filter },
     };
     if (server->controllers)
         server->controllers->describe(server->controllers_context, dev, &info, &out->stats);

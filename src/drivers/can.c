@@ -30,6 +30,7 @@ const struct can_bittiming_const can_data_limits = {
     .brp_max = 32,
     .brp_inc = 1,
 };
+const struct bittiming_tdc_limits can_tdc_limits = { .max = { 127, 127, 127 } };
 const uint16_t can_terminations[CAN_TERMINATIONS] = { 0, 120 };
 
 static bool is_up(const struct device *dev) { return dev->flags & IFF_UP; }
@@ -85,14 +86,24 @@ const struct device_ops can_ops = {
 
 /* ---- requests ------------------------------------------------------------------------------------------------------ */
 
+/* tdcv belongs to the manual mode, tdco to both. The mask of the modes does not matter here. */
+static int check_tdc(const struct can_wish *wish)
+{
+    uint32_t on = wish->modes.flags & CAN_TDC_MODES;
+
+    if (on == CAN_TDC_MODES || !on != !(wish->has & CAN_WISH_TDC)) return -EOPNOTSUPP;
+    if (!on) return 0;
+    if (wish->tdc_error) return wish->tdc_error;
+    return wish->has_tdcv == (on == CAN_CTRLMODE_TDC_MANUAL) && wish->has_tdco ? 0 : -EOPNOTSUPP;
+}
+
 int can_check_wish(const struct can_wish *wish)
 {
     const uint32_t both = CAN_WISH_BITTIMING | CAN_WISH_DATA_BITTIMING;
-    const uint32_t tdc = CAN_CTRLMODE_TDC_AUTO | CAN_CTRLMODE_TDC_MANUAL;
     uint32_t on = wish->has & CAN_WISH_MODES ? wish->modes.flags & wish->modes.mask : 0;
+    int error = wish->has & CAN_WISH_MODES ? check_tdc(wish) : 0;
 
-    if ((on & tdc) == tdc) return -EOPNOTSUPP;
-    if ((wish->has & CAN_WISH_MODES) && !(on & tdc) != !(wish->has & CAN_WISH_TDC)) return -EOPNOTSUPP;
+    if (error) return error;
     if ((on & CAN_CTRLMODE_FD) && (wish->has & both) != both) return -EOPNOTSUPP;
     if ((wish->has & (CAN_WISH_DATA_BITTIMING | CAN_WISH_TDC)) && !(on & CAN_CTRLMODE_FD)) return -EOPNOTSUPP;
     return 0;
@@ -115,12 +126,14 @@ static int apply_modes(struct device *dev, const struct can_wish *wish)
     if (is_up(dev)) return -EBUSY;
     if (on & ~(uint32_t)CAN_SUPPORTED_MODES) return -EOPNOTSUPP;
     config->modes = (config->modes & ~wish->modes.mask) | on;
-    if (config->modes & CAN_CTRLMODE_FD) {
-        dev->mtu = CANFD_MTU;
-        return 0;
+    dev->mtu = config->modes & CAN_CTRLMODE_FD ? CANFD_MTU : CAN_MTU;
+    if (!(config->modes & CAN_CTRLMODE_FD)) {
+        config->data = (struct can_bittiming){ 0 };
+        config->tdc = (struct bittiming_tdc){ 0 };
+        config->modes &= ~(uint32_t)CAN_TDC_MODES;
     }
-    dev->mtu = CAN_MTU;
-    config->data = (struct can_bittiming){ 0 };
+    if (wish->modes.mask & CAN_TDC_MODES) /* one of them goes when the other one comes */
+        config->modes &= wish->modes.flags | ~(uint32_t)CAN_TDC_MODES;
     return 0;
 }
 
@@ -131,12 +144,38 @@ static int apply_restart_ms(struct device *dev, const struct can_wish *wish)
     return 0;
 }
 
+static bool is_within(const struct bittiming_tdc *tdc, const struct bittiming_tdc_limits *limits)
+{
+    return tdc->value >= limits->min.value && tdc->value <= limits->max.value &&
+           tdc->offset >= limits->min.offset && tdc->offset <= limits->max.offset &&
+           tdc->filter >= limits->min.filter && tdc->filter <= limits->max.filter;
+}
+
+/* With a new data phase, what compensated for the delay of the last one goes: what is wished comes, or what is computed, unless `tdc-mode off` was said. */
+static int apply_tdc(struct can_config *config, const struct can_wish *wish, const struct can_bittiming *data)
+{
+    config->tdc = (struct bittiming_tdc){ 0 };
+    if (wish->has & CAN_WISH_TDC) {
+        bool on = config->modes & CAN_TDC_MODES;
+        if (on && is_within(&wish->tdc, &can_tdc_limits)) {
+            config->tdc = wish->tdc;
+            return 0;
+        }
+        config->modes &= ~(uint32_t)CAN_TDC_MODES;
+        return on ? -EINVAL : -EOPNOTSUPP;
+    }
+    if ((wish->has & CAN_WISH_MODES) && (wish->modes.mask & CAN_TDC_MODES)) return 0;
+    config->modes &= ~(uint32_t)CAN_TDC_MODES;
+    if (bittiming_tdc_auto(&config->tdc, data, &can_tdc_limits)) config->modes |= CAN_CTRLMODE_TDC_AUTO;
+    return 0;
+}
+
 static int apply_data_bittiming(struct device *dev, const struct can_wish *wish)
 {
     struct can_bittiming timing = wish->data;
     if (is_up(dev)) return -EBUSY;
     int error = bittiming_complete(&timing, &can_data_limits, CAN_CLOCK_HZ);
-    if (!error && (wish->has & CAN_WISH_TDC)) error = -EOPNOTSUPP;
+    if (!error) error = apply_tdc(dev->can, wish, &timing);
     if (!error) dev->can->data = timing;
     return error;
 }

@@ -28,11 +28,40 @@ static const struct row {
     { IFLA_CAN_TDC, 0, RTCAN_TDC, 0 },
 };
 
+/* A value for each attribute of IFLA_CAN_TDC that a request may set: the only nest that Linux checks strictly. */
+static int take_tdc_value(const struct nlattr *attr, struct rtcan_request *out)
+{
+    uint16_t type = mnl_attr_get_type(attr);
+
+    if (type == 0 || type > IFLA_CAN_TDC_TDCF || mnl_attr_get_payload_len(attr) != 4) return -EINVAL;
+    if (type < IFLA_CAN_TDC_TDCV) return 0;
+    out->tdc[type - IFLA_CAN_TDC_TDCV] = mnl_attr_get_u32(attr);
+    out->tdc_has |= 1u << (type - IFLA_CAN_TDC_TDCV);
+    return 0;
+}
+
+static int take_tdc(const struct nlattr *nest, struct rtcan_request *out)
+{
+    const struct nlattr *attr = mnl_attr_get_payload(nest);
+    size_t left = mnl_attr_get_payload_len(nest), step;
+
+    out->tdc_has = 0;
+    if (!(nest->nla_type & NLA_F_NESTED)) return -EINVAL;
+    for (; left; left -= step, attr = mnl_attr_next(attr)) {
+        int error = mnl_attr_ok(attr, (int)left) ? take_tdc_value(attr, out) : -EINVAL;
+        if (error) return error;
+        step = MNL_ALIGN(attr->nla_len);
+        if (step > left) break;
+    }
+    return 0;
+}
+
 static int take(const struct row *row, const struct nlattr *attr, struct rtcan_request *out)
 {
     if (mnl_attr_get_payload_len(attr) < row->size) return -ERANGE;
     out->has |= row->has;
     if (row->offset) memcpy((char *)out + row->offset, mnl_attr_get_payload(attr), row->size);
+    if (row->has == RTCAN_TDC) out->tdc_error = take_tdc(attr, out);
     return 0;
 }
 
@@ -72,6 +101,22 @@ static void put_timings(struct nlmsghdr *message, const struct rtcan_info *info)
     mnl_attr_put(message, IFLA_CAN_DATA_BITTIMING_CONST, sizeof *info->data_limits, info->data_limits);
 }
 
+/* What can be set, and what is. The values in effect are shown while compensation is on; tdcv where it is not the controller's own measurement. */
+static void put_tdc(struct nlmsghdr *message, const struct rtcan_info *info)
+{
+    const uint32_t both = CAN_CTRLMODE_TDC_AUTO | CAN_CTRLMODE_TDC_MANUAL;
+    struct nlattr *nest = mnl_attr_nest_start(message, IFLA_CAN_TDC);
+
+    for (uint16_t i = 0; i < RTCAN_TDC_VALUES; i++) {
+        mnl_attr_put_u32(message, (uint16_t)(IFLA_CAN_TDC_TDCV_MIN + 2 * i), info->tdc_min[i]);
+        mnl_attr_put_u32(message, (uint16_t)(IFLA_CAN_TDC_TDCV_MAX + 2 * i), info->tdc_max[i]);
+    }
+    for (uint16_t i = info->modes & CAN_CTRLMODE_TDC_MANUAL ? RTCAN_TDCV : RTCAN_TDCO;
+         (info->modes & both) && i < RTCAN_TDC_VALUES; i++)
+        mnl_attr_put_u32(message, (uint16_t)(IFLA_CAN_TDC_TDCV + i), info->tdc[i]);
+    mnl_attr_nest_end(message, nest);
+}
+
 static void put_supported(struct nlmsghdr *message, uint32_t modes)
 {
     struct nlattr *nest =
@@ -90,6 +135,7 @@ void rtcan_build(struct nlmsghdr *message, const struct rtcan_info *info)
     mnl_attr_put(message, IFLA_CAN_TERMINATION_CONST, info->terminations_count * sizeof *info->terminations,
                  info->terminations);
     mnl_attr_put_u32(message, IFLA_CAN_BITRATE_MAX, 0);
+    put_tdc(message, info);
     put_supported(message, info->supported_modes);
     mnl_attr_nest_end(message, nest);
 }

@@ -3,8 +3,12 @@
 #define NETLINK_RTCAN_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <linux/can/netlink.h>
+
+/* IFLA_CAN_TDC: tdcv, tdco and tdcf, in this order. */
+enum { RTCAN_TDCV, RTCAN_TDCO, RTCAN_TDCF, RTCAN_TDC_VALUES };
 
 /* Bits of rtcan_request.has. */
 enum {
@@ -22,6 +26,10 @@ struct rtcan_request {
     struct can_ctrlmode modes;
     uint32_t restart_ms;
     uint16_t termination;
+    /* RTCAN_TDC: which of them are there, and whether the nest is in order (0, or -EINVAL: Linux looks at it late, but closely). */
+    unsigned tdc_has; /* 1 << RTCAN_TDCV ... */
+    uint32_t tdc[RTCAN_TDC_VALUES];
+    int tdc_error;
 };
 
 /* Reads the attributes in data[0..size): 0, or -ERANGE when one is too short. Unknown ones are skipped. */
@@ -36,6 +44,7 @@ struct rtcan_info {
     uint16_t termination;
     const uint16_t *terminations;
     unsigned terminations_count;
+    uint32_t tdc[RTCAN_TDC_VALUES], tdc_min[RTCAN_TDC_VALUES], tdc_max[RTCAN_TDC_VALUES];
     struct can_device_stats stats;
 };
 

@@ -137,11 +137,36 @@ static void prescalers_come_in_steps(void **state)
     assert_int_equal(bt.brp, 4);
 }
 
+static void delay_compensation_is_for_small_prescalers(void **state)
+{
+    static const struct {
+        uint32_t brp, prop_seg, phase_seg1, most, least, offset;
+        bool on;
+    } rows[] = {
+        { 1, 3, 3, 127, 0, 7, true },     { 2, 13, 14, 127, 0, 56, true }, { 3, 3, 3, 127, 0, 0, false },
+        { 2, 40, 40, 127, 0, 127, true }, { 1, 3, 3, 127, 7, 7, true },    { 1, 3, 3, 127, 8, 0, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct can_bittiming data = { .brp = rows[i].brp,
+                                      .prop_seg = rows[i].prop_seg,
+                                      .phase_seg1 = rows[i].phase_seg1 };
+        struct bittiming_tdc_limits limits = { .min.offset = rows[i].least, .max.offset = rows[i].most };
+        struct bittiming_tdc tdc = { 1, 2, 3 };
+        assert_int_equal(bittiming_tdc_auto(&tdc, &data, &limits), rows[i].on);
+        assert_int_equal(tdc.offset, rows[i].offset);
+        assert_int_equal(tdc.value, 0);
+        assert_int_equal(tdc.filter, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_are_those_of_linux),
         cmocka_unit_test(prescalers_come_in_steps),
+        cmocka_unit_test(delay_compensation_is_for_small_prescalers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
