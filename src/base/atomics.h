@@ -13,7 +13,7 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2,
                "shared memory needs lock-free atomics");
 
 typedef _Atomic uint32_t atomic_u32;
-typedef _Atomic uint64_t atomic_u64;
+typedef _Atomic uint64_t atomic_u64 __attribute__((aligned(8))); /* a plain one has 4 on i386 */
 
 #define load_relaxed(p)     atomic_load_explicit((p), memory_order_relaxed)
 #define load_acquire(p)     atomic_load_explicit((p), memory_order_acquire)

@@ -34,6 +34,18 @@ static inline void *sys_mmap(void *at, size_t size, int protection, int flags, i
     return (void *)sys_call(SYS_mmap, at, size, protection, flags, fd, offset);
 #endif
 }
+/* ftruncate(2), for sizes beyond what a 32-bit process can address: 0 or -errno. There a 64-bit argument is two
+ * registers, on Arm an even one and the next. */
+static inline long sys_ftruncate(int fd, uint64_t size)
+{
+#if defined(SYS_ftruncate64) && defined(__arm__)
+    return sys_call(SYS_ftruncate64, fd, 0, size, size >> 32);
+#elif defined(SYS_ftruncate64)
+    return sys_call(SYS_ftruncate64, fd, size, size >> 32);
+#else
+    return sys_call(SYS_ftruncate, fd, size);
+#endif
+}
 static inline bool sys_is_error(const void *address) { return (unsigned long)address >= -4095ul; }
 
 #endif

@@ -6,8 +6,8 @@
 #include "base/sys.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/stat.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -21,9 +21,9 @@ static int error_of(const void *address)
     return error ? error : -ENOMEM;
 }
 
-static int map(int fd, size_t size, off_t offset, int protection, void **out)
+static int map(int fd, size_t size, uint64_t offset, int protection, void **out)
 {
-    void *at = sys_mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, offset);
+    void *at = sys_mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, (int64_t)offset);
     long error;
 
     if (sys_is_error(at)) return error_of(at);
@@ -42,10 +42,11 @@ static int map(int fd, size_t size, off_t offset, int protection, void **out)
 static int check(int fd, uint64_t size, long needed)
 {
     long seals = sys_call(SYS_fcntl, fd, F_GET_SEALS, 0);
-    long end = sys_call(SYS_lseek, fd, 0, SEEK_END);
+    struct statx about;
 
-    if (seals < 0 || (seals & needed) != needed || end < 0) return -EBADF;
-    return (uint64_t)end == size ? 0 : -EPROTO;
+    if (seals < 0 || (seals & needed) != needed) return -EBADF;
+    if (sys_call(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_SIZE, &about)) return -EBADF;
+    return about.stx_size == size ? 0 : -EPROTO;
 }
 
 int attach_map(struct bus *bus, int control_fd, int data_fd, bool control_writable)
@@ -58,10 +59,10 @@ int attach_map(struct bus *bus, int control_fd, int data_fd, bool control_writab
         error = map(control_fd, sizeof(struct control), 0, PROT_READ | (control_writable ? PROT_WRITE : 0),
                     &control);
     if (error) return error;
-    error = map(data_fd, sizeof(struct data), 0, PROT_READ | PROT_WRITE, &data);
+    error = map(data_fd, DATA_NEAR_SIZE, 0, PROT_READ | PROT_WRITE, &data);
     if (!error && (((struct control *)control)->magic != LAYOUT_MAGIC ||
                    ((struct control *)control)->version != LAYOUT_VERSION)) {
-        sys_call(SYS_munmap, data, sizeof(struct data));
+        sys_call(SYS_munmap, data, DATA_NEAR_SIZE);
         error = -EPROTO;
     }
     if (error) {
@@ -73,24 +74,28 @@ int attach_map(struct bus *bus, int control_fd, int data_fd, bool control_writab
     return 0;
 }
 
+int attach_map_piece(int data_fd, uint64_t offset, size_t size, void **piece)
+{
+    int error = check(data_fd, DATA_SIZE, SIZE_SEALS);
+
+    return error ? error : map(data_fd, size, offset, PROT_READ | PROT_WRITE, piece);
+}
+
+#if !DATA_IS_NARROW
 int attach_map_ext(struct bus *bus, int data_fd)
 {
     void *ext = NULL;
     int error = check(data_fd, DATA_SIZE, SIZE_SEALS);
 
-    if (!error)
-        error = map(data_fd, sizeof(struct data_ext), (off_t)DATA_EXT_OFFSET, PROT_READ | PROT_WRITE, &ext);
+    if (!error) error = map(data_fd, sizeof(struct data_ext), DATA_EXT_OFFSET, PROT_READ | PROT_WRITE, &ext);
     if (!error) bus->ext = ext;
     return error;
 }
+#endif
 
 int attach_map_window(int data_fd, uint32_t slot, void **window)
 {
-    int error = check(data_fd, DATA_SIZE, SIZE_SEALS);
-
-    return error ? error
-                 : map(data_fd, WINDOW_SIZE, (off_t)(DATA_EXT_OFFSET + slot * WINDOW_SIZE),
-                       PROT_READ | PROT_WRITE, window);
+    return attach_map_piece(data_fd, WINDOW_OFFSET(slot), WINDOW_SIZE, window);
 }
 
 static int create(const char *name, uint64_t size)
@@ -98,7 +103,7 @@ static int create(const char *name, uint64_t size)
     long fd = sys_call(SYS_memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING), error;
 
     if (fd < 0) return (int)fd;
-    error = sys_call(SYS_ftruncate, fd, size);
+    error = sys_ftruncate((int)fd, size);
     if (!error) error = sys_call(SYS_fcntl, fd, F_ADD_SEALS, SIZE_SEALS);
     if (error) sys_call(SYS_close, fd);
     return error ? (int)error : (int)fd;

@@ -8,8 +8,13 @@
  * Returns 0, -EPROTO for another version, -EBADF for what are not our memfds, -ENOMEM. The fds may be closed after. */
 int attach_map(struct bus *bus, int control_fd, int data_fd, bool control_writable);
 
+#if !DATA_IS_NARROW
 /* Maps the CAN XL extension area. Returns 0 or -errno. */
 int attach_map_ext(struct bus *bus, int data_fd);
+#endif
+
+/* Maps a piece of `data` (far.h). Returns 0 or -errno. */
+int attach_map_piece(int data_fd, uint64_t offset, size_t size, void **piece);
 
 /* Maps a slot's window (layout.h). Returns 0 or -errno. */
 int attach_map_window(int data_fd, uint32_t slot, void **window);

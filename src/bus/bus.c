@@ -235,7 +235,7 @@ static inline void deliver_one(struct delivery *d, struct data *data, uint32_t n
     }
     if (likely((flags & d->usual_mask) == d->usual && load_relaxed(&slot->ifindex) == bound_to)) {
         d->wakes->matched = true;
-        if (likely(ring_try_push(data, number, flags >> RX_GEN_SHIFT, &d->parcel))) {
+        if (likely(ring_try_push(d->bus, data, number, flags >> RX_GEN_SHIFT, &d->parcel))) {
             if (unlikely((load_seq(&slot->armed) & 3) != WAKE_SENT)) wake_later(d->wakes, number);
             return;
         }

@@ -5,15 +5,21 @@
 #include "bus/layout.h"
 
 struct bus_frame;
+struct far;
 struct ring_meta;
 
 /* The memories of an instance as this process has them mapped. `token` sends a wake-up to a socket: see wake.h. */
 struct bus {
     const struct control *control;
     struct data *data;
-    struct data_ext *_Atomic ext; /* NULL until this process uses CAN XL */
-    const char *dir;              /* instance directory, no trailing slash */
-    size_t dir_size;              /* strlen(dir) */
+    struct data_ext *_Atomic ext; /* NULL until this process uses CAN XL; always NULL in a narrow one */
+#if DATA_IS_NARROW
+    struct far *far; /* the pieces of `data` that are mapped (far.h) */
+    /* Maps another one; its address or NULL. Itself NULL: there is no other one. */
+    void *(*map_piece)(const struct bus *bus, uint64_t offset, size_t size);
+#endif
+    const char *dir; /* instance directory, no trailing slash */
+    size_t dir_size; /* strlen(dir) */
     /* The worker: takes what it sends into an inbox of its own, past the ring. NULL in programs. */
     void (*to_self)(const struct bus *bus, uint32_t slot, const struct bus_frame *frame,
                     const struct ring_meta *meta);

@@ -7,6 +7,7 @@
  *
  * Limits: ERRQUEUE_WORDS, which is 819 CAN frames or 15 of the largest CAN XL frames, and SO_RCVBUF once the program set it. */
 #include "bus/errqueue.h"
+#include "bus/far.h"
 #include "bus/ring.h"
 #include "bus/slot.h"
 #include "bus/wake.h"
@@ -17,7 +18,7 @@
 
 static atomic_u64 *word_at(const struct bus *bus, uint32_t number, uint32_t at)
 {
-    return &bus->data->errqueue[number].word[at % ERRQUEUE_WORDS];
+    return &far_errqueue(bus, number)->word[at % ERRQUEUE_WORDS];
 }
 
 static uint32_t words_of(uint32_t size) { return HEAD_WORDS + (size + 7) / 8; }
@@ -55,6 +56,7 @@ void errqueue_push(const struct bus *bus, uint32_t number, int fd, const struct 
     bool queued = false;
     uint32_t head;
 
+    if (unlikely(!far_errqueue(bus, number))) return;
     uint32_t held = slot_lock(slot);
     head = load_relaxed(&slot->errqueue_head);
     if (has_room(bus, number, head - load_relaxed(&slot->errqueue_tail), item->size)) {
@@ -103,6 +105,7 @@ bool errqueue_pop(const struct bus *bus, uint32_t number, struct errqueue_item *
 {
     bool found = false, done = false;
 
+    if (unlikely(!far_errqueue(bus, number))) return false;
     for (unsigned tries = 0; tries < POP_TRIES && !done; tries++) {
         if (errqueue_empty(bus, number)) return false;
         uint32_t held = slot_lock(&bus->data->slot[number]);

@@ -14,7 +14,7 @@
 #include "base/atomics.h"
 
 #define LAYOUT_MAGIC   0x4e414350u /* "PCAN" */
-#define LAYOUT_VERSION 7u
+#define LAYOUT_VERSION 8u
 
 #define LINKS_MAX         128u /* interfaces of an instance */
 #define LINK_NAME_SIZE    16u  /* IFNAMSIZ */
@@ -32,6 +32,9 @@
     72u /* what a record holds itself: CAN and CAN FD; larger CAN XL frames use the extension area */
 #define XL_SIZE_MAX   2060u
 #define RING_EXT_SIZE 2112u /* XL_SIZE_MAX rounded up to cache lines */
+
+_Static_assert(_Alignof(atomic_u64) == 8 && _Alignof(atomic_u32) == 4,
+               "words are where they are on every architecture; a plain uint64_t is not, on i386");
 
 /* ---- control ------------------------------------------------------------------------------------------------ */
 
@@ -338,14 +341,30 @@ struct data {
 };
 
 /* CAN XL frames beyond RING_DATA_SIZE: one extension per record, in `data` behind struct data, mapped apart from it and only
- * by processes that use CAN XL. */
-struct data_ext {
-    _Alignas(4096) atomic_u64 bytes[SOCKETS_MAX][RING_SLOTS][RING_EXT_SIZE / 8];
+ * by processes that use CAN XL. What belongs to one socket is its window. */
+struct data_window {
+    _Alignas(4096) atomic_u64 bytes[RING_SLOTS][RING_EXT_SIZE / 8];
 };
-/* The same memory belongs to the message queue of a socket of the daemon's protocols (mqueue.c), which is mapped alone: its window. */
-#define WINDOW_SIZE     (sizeof(((struct data_ext *)0)->bytes[0]))
-#define DATA_EXT_OFFSET ((sizeof(struct data) + 4095) / 4096 * 4096)
-#define DATA_SIZE       (DATA_EXT_OFFSET + sizeof(struct data_ext))
+/* The same memory belongs to the message queue of a socket of the daemon's protocols (mqueue.c), which is mapped alone. Windows begin where
+ * pages do, of any size that a kernel has: up to 64 KB on arm64. */
+#define PAGE_SIZE_MAX       65536u
+#define WINDOW_SIZE         (sizeof(struct data_window))
+#define DATA_EXT_OFFSET     ((sizeof(struct data) + PAGE_SIZE_MAX - 1) / PAGE_SIZE_MAX * PAGE_SIZE_MAX)
+#define WINDOW_OFFSET(slot) (DATA_EXT_OFFSET + (uint64_t)(slot)*WINDOW_SIZE)
+#define DATA_SIZE           WINDOW_OFFSET(SOCKETS_MAX)
+
+/* A 64-bit process maps struct data as a whole, and the windows of all sockets once it uses CAN XL. A narrow one, which has 2 to 4 GB of
+ * addresses for everything, maps what lies before the rings, and of the rest the pieces that it comes to (far.h). */
+#if UINTPTR_MAX > UINT32_MAX
+#define DATA_IS_NARROW 0
+#define DATA_NEAR_SIZE sizeof(struct data)
+struct data_ext {
+    struct data_window window[SOCKETS_MAX];
+};
+#else
+#define DATA_IS_NARROW 1
+#define DATA_NEAR_SIZE offsetof(struct data, ring)
+#endif
 
 _Static_assert(sizeof(struct ring_record) == 128, "two cache lines a record");
 _Static_assert(offsetof(struct ring_record, data) == 40, "record header");
@@ -356,8 +375,17 @@ _Static_assert(offsetof(struct bus_slot, lock) == 192 && sizeof(struct bus_slot)
                "slots do not share lines, and are an odd number of them");
 _Static_assert(sizeof(struct slot_filters) == 4096, "a socket with one filter touches one page of them");
 _Static_assert(sizeof(struct ring) % 8192 == 4096, "an odd number of pages");
-_Static_assert(WINDOW_SIZE % 4096 == 0, "windows begin at pages");
+_Static_assert(WINDOW_SIZE % PAGE_SIZE_MAX == 0, "windows begin at pages");
 _Static_assert(IMAP_SMALL_GROUPS + (32 - IMAP_SMALL_GROUPS) * IMAP_LARGE_WORDS == IMAP_WORDS,
                "32 groups cover every slot");
+
+/* Programs and daemon may be of different widths: these numbers are the same for all (tests/arch). */
+_Static_assert(sizeof(struct bus_link) == 1408 && offsetof(struct bus_link, tx_slot) == 1360, "bus_link");
+_Static_assert(offsetof(struct control, can_config) == 64 + LINKS_MAX * sizeof(struct bus_link), "control");
+_Static_assert(sizeof(struct bus_counters) % 64 == 0 && sizeof(struct bus_slot) == 576, "counters and slots");
+_Static_assert(offsetof(struct data, slot) == 3444736, "data, part 1");
+_Static_assert(offsetof(struct data, map) == 142381056, "data, part 2");
+_Static_assert(offsetof(struct data, ring) == 449900544, "data: what narrow processes map");
+_Static_assert(sizeof(struct data) == 1960374272, "data");
 
 #endif

@@ -4,17 +4,20 @@
  * was running meanwhile sees another version and runs again, so that no frame is judged by a mixture. */
 #include "bus/program.h"
 #include "base/sys.h"
+#include "bus/far.h"
 #include "bus/slot.h"
 #include "can/cbpf.h"
+#include <errno.h>
 
 #define RUN_TRIES 4
 
-void program_attach(const struct bus *bus, uint32_t number, const struct sock_filter *insns, uint32_t count)
+int program_attach(const struct bus *bus, uint32_t number, const struct sock_filter *insns, uint32_t count)
 {
-    struct slot_program *program = &bus->data->program[number];
+    struct slot_program *program = far_program(bus, number);
     struct bus_slot *slot = &bus->data->slot[number];
     uint32_t current, next;
 
+    if (unlikely(!program)) return -ENOMEM;
     uint32_t held = slot_lock(slot);
     current = load_relaxed(&program->current);
     next = (current & 1) ^ 1;
@@ -28,6 +31,7 @@ void program_attach(const struct bus *bus, uint32_t number, const struct sock_fi
     store_relaxed(&slot->option[OPT_BPF], 1);
     slot_update_rx_flags_locked(bus, number);
     slot_unlock(slot, held);
+    return 0;
 }
 
 bool program_detach(const struct bus *bus, uint32_t number)
@@ -54,11 +58,12 @@ static uint32_t find(const struct slot_program *program, uint32_t current, const
 
 uint32_t program_get(const struct bus *bus, uint32_t number, struct sock_filter *out)
 {
-    const struct slot_program *program = &bus->data->program[number];
+    const struct slot_program *program = far_program(bus, number);
     struct bus_slot *slot = &bus->data->slot[number];
     const atomic_u64 *insns;
     uint32_t count = 0;
 
+    if (unlikely(!program)) return 0;
     uint32_t held = slot_lock(slot);
     if (load_relaxed(&slot->option[OPT_BPF])) count = find(program, load_relaxed(&program->current), &insns);
     for (uint32_t i = 0; i < count; i++)
@@ -81,13 +86,14 @@ static uint32_t ask(uint32_t what)
 
 uint32_t program_run(const struct bus *bus, uint32_t number, const struct bus_frame *frame, uint32_t ifindex)
 {
-    const struct slot_program *program = &bus->data->program[number];
+    const struct slot_program *program = far_program(bus, number);
     struct cbpf_frame view = {
         .bytes = frame->frame, .size = frame->size, .ifindex = ifindex, .mark = frame->mark, .ask = ask
     };
     uint32_t current, count, verdict = 0;
     const atomic_u64 *insns;
 
+    if (unlikely(!program)) return 0;
     for (unsigned tries = 0; tries < RUN_TRIES; tries++) {
         current = load_acquire(&program->current);
         count = find(program, current, &insns);

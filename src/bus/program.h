@@ -6,8 +6,8 @@
 
 struct sock_filter;
 
-/* Puts a checked program into force; count <= PROGRAM_MAX. */
-void program_attach(const struct bus *bus, uint32_t slot, const struct sock_filter *program, uint32_t count);
+/* Puts a checked program into force; count <= PROGRAM_MAX. Returns 0, or -ENOMEM (far.h). */
+int program_attach(const struct bus *bus, uint32_t slot, const struct sock_filter *program, uint32_t count);
 /* False when there is none. */
 bool program_detach(const struct bus *bus, uint32_t slot);
 /* Copies it to program[0..PROGRAM_MAX) and returns how many instructions it has; 0: none attached. */

@@ -44,14 +44,14 @@ static uint64_t position(const atomic_u64 *p) { return load_acquire(p) & RING_PO
 static void write_record(const struct bus *bus, uint32_t slot, uint64_t ticket, const struct bus_frame *frame,
                          const struct ring_meta *meta)
 {
-    struct ring_record *record = ring_record_of(bus->data, slot, ticket);
+    struct ring_record *record = ring_record_of(bus, bus->data, slot, ticket);
     const uint8_t *from = frame->frame;
     atomic_u64 *to = record->data;
     struct ring_parcel parcel;
     uint64_t value = 0;
     uint32_t i;
 
-    if (unlikely(frame->size > RING_DATA_SIZE)) to = bus->ext->bytes[slot][ticket % RING_SLOTS];
+    if (unlikely(frame->size > RING_DATA_SIZE)) to = far_window(bus, slot)->bytes[ticket % RING_SLOTS];
     for (i = 0; i + 8 <= frame->size; i += 8) {
         __builtin_memcpy(&value, from + i, 8);
         store_relaxed(&to[i / 8], value);
@@ -88,7 +88,7 @@ static bool publish(struct ring_record *record, uint64_t ticket, uint32_t owner)
 /* Claims ticket `head`. Returns true when the record is ours. */
 static bool claim(const struct bus *bus, uint32_t slot, uint64_t head, uint32_t owner)
 {
-    struct ring_record *record = ring_record_of(bus->data, slot, head);
+    struct ring_record *record = ring_record_of(bus, bus->data, slot, head);
     uint64_t word = load_acquire(&record->word), ticket = word_ticket(word, head);
     bool mine = false;
 
@@ -109,7 +109,7 @@ static atomic_u64 tail_seen[SOCKETS_MAX];
 /* Has ticket `passed` gone by, whatever the tail says? A record has a later ticket, or is a hole, once the tail was beyond it. */
 static bool is_passed(const struct bus *bus, uint32_t slot, uint64_t passed)
 {
-    uint64_t word = load_acquire(&ring_record_of(bus->data, slot, passed)->word),
+    uint64_t word = load_acquire(&ring_record_of(bus, bus->data, slot, passed)->word),
              ticket = word_ticket(word, passed);
 
     return ticket > passed || (ticket == passed && word_state(word) == RING_QUARANTINED);
@@ -153,7 +153,7 @@ static void pass_busy(const struct bus *bus, struct ring_record *record, uint64_
 /* The ring is full. Has its oldest record a writer that does not finish? No reader would care if there is nothing behind it. */
 static bool unblock(const struct bus *bus, uint32_t slot, uint64_t oldest)
 {
-    struct ring_record *record = ring_record_of(bus->data, slot, oldest);
+    struct ring_record *record = ring_record_of(bus, bus->data, slot, oldest);
     uint64_t word = load_acquire(&record->word);
 
     if (likely(word_state(word) != RING_BUSY || word_ticket(word, oldest) != oldest)) return false;
@@ -167,7 +167,8 @@ int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *fram
 {
     struct bus_slot *at = slot_of(bus, slot);
 
-    if (unlikely(frame->size > RING_DATA_SIZE && !bus->ext)) return -ENOBUFS;
+    if (unlikely(frame->size > RING_DATA_SIZE && !far_window(bus, slot))) return -ENOBUFS;
+    if (unlikely(!far_ring(bus, bus->data, slot))) return -ENOBUFS;
     for (unsigned tries = 0; tries < TRIES; tries++) {
         uint64_t head = position(&at->head);
         if (unlikely(!has_room(bus, slot, head, meta->limit))) {
@@ -176,7 +177,7 @@ int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *fram
         }
         if (!claim(bus, slot, head, frame->owner)) continue;
         write_record(bus, slot, head, frame, meta);
-        if (likely(publish(ring_record_of(bus->data, slot, head), head, frame->owner))) return 0;
+        if (likely(publish(ring_record_of(bus, bus->data, slot, head), head, frame->owner))) return 0;
     }
     add_relaxed(&at->drops, 1);
     if (load_relaxed(&at->option[OPT_RXQ_OVFL])) store_relaxed(&at->drops_told, load_relaxed(&at->drops));
@@ -189,7 +190,7 @@ int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *fram
  * stopped on the way. */
 static bool read_record(const struct bus *bus, uint32_t slot, uint64_t ticket, struct ring_item *out)
 {
-    struct ring_record *record = ring_record_of(bus->data, slot, ticket);
+    struct ring_record *record = ring_record_of(bus, bus->data, slot, ticket);
     const atomic_u64 *from = record->data;
     uint64_t about = load_relaxed(&record->about), pair;
 
@@ -199,8 +200,8 @@ static bool read_record(const struct bus *bus, uint32_t slot, uint64_t ticket, s
     out->origin_gen = (uint32_t)about;
     if (unlikely(out->size > RING_DATA_SIZE)) {
         if (out->size > XL_SIZE_MAX) out->size = XL_SIZE_MAX;
-        if (!bus->ext) return false;
-        from = bus->ext->bytes[slot][ticket % RING_SLOTS];
+        if (!far_window(bus, slot)) return false;
+        from = far_window(bus, slot)->bytes[ticket % RING_SLOTS];
     }
     for (uint32_t i = 0; i < out->size; i += 8) {
         uint64_t value = load_relaxed(&from[i / 8]);
@@ -234,7 +235,7 @@ static void move_tail(const struct bus *bus, uint32_t slot, uint64_t t, uint64_t
     if (likely(to > t && to <= position(&at->head)))
         cas64(&at->tail, t, to);
     else if (position(&at->tail) == t) /* only scribbling leads here */
-        cas64(&ring_record_of(bus->data, slot, t)->word, word, ring_word(t, 0, RING_FREE));
+        cas64(&ring_record_of(bus, bus->data, slot, t)->word, word, ring_word(t, 0, RING_FREE));
 }
 
 /* Finds the record to read next: true with *tail and *word set when it is READY. */
@@ -242,9 +243,10 @@ static bool find_ready(const struct bus *bus, uint32_t slot, uint64_t *tail, uin
 {
     struct bus_slot *at = slot_of(bus, slot);
 
+    if (unlikely(!far_ring(bus, bus->data, slot))) return false;
     for (unsigned tries = 0; tries < TRIES; tries++) {
         uint64_t t = position(&at->tail);
-        struct ring_record *record = ring_record_of(bus->data, slot, t);
+        struct ring_record *record = ring_record_of(bus, bus->data, slot, t);
         uint64_t w = load_seq(&record->word), ticket = word_ticket(w, t), head;
         unsigned state = word_state(w);
 
@@ -284,7 +286,7 @@ bool ring_pop(const struct bus *bus, uint32_t slot, struct ring_item *out)
     do {
         if (!find_ready(bus, slot, &tail, &word)) return false;
         readable = read_record(bus, slot, tail, out);
-        if (cas64(&ring_record_of(bus->data, slot, tail)->word, word,
+        if (cas64(&ring_record_of(bus, bus->data, slot, tail)->word, word,
                   ring_word(tail + RING_SLOTS, 0, RING_FREE)))
             store_release(&slot_of(bus, slot)->tail, tail + 1);
         else
@@ -301,21 +303,24 @@ bool ring_peek(const struct bus *bus, uint32_t slot, struct ring_item *out)
         if (!find_ready(bus, slot, &tail, &word)) return false;
         if (unlikely(!read_record(bus, slot, tail,
                                   out))) { /* no process can read it without `ext`, as ring_pop finds, too */
-            cas64(&ring_record_of(bus->data, slot, tail)->word, word,
+            cas64(&ring_record_of(bus, bus->data, slot, tail)->word, word,
                   ring_word(tail + RING_SLOTS, 0, RING_FREE));
             continue;
         }
         atomic_thread_fence(memory_order_acquire);
-    } while (load_acquire(&ring_record_of(bus->data, slot, tail)->word) != word);
+    } while (load_acquire(&ring_record_of(bus, bus->data, slot, tail)->word) != word);
     return true;
 }
 
 bool ring_empty(const struct bus *bus, uint32_t slot)
 {
-    uint64_t tail = load_seq(&slot_of(bus, slot)->tail) & 0xffffffffffffull;
-    uint64_t word = load_seq(&ring_record_of(bus->data, slot, tail)->word), ticket = word_ticket(word, tail);
-    unsigned state = word_state(word);
+    uint64_t tail = load_seq(&slot_of(bus, slot)->tail) & RING_POSITION_MASK, word, ticket;
+    unsigned state;
 
+    if (unlikely(!far_ring(bus, bus->data, slot))) return true;
+    word = load_seq(&ring_record_of(bus, bus->data, slot, tail)->word);
+    ticket = word_ticket(word, tail);
+    state = word_state(word);
     if (state == RING_READY && ticket == tail) return false;
     return position(&slot_of(bus, slot)->head) <= tail + (state == RING_BUSY && ticket == tail);
 }
@@ -335,8 +340,10 @@ uint32_t ring_charge(const struct bus *bus, uint32_t slot)
     uint64_t tail = position(&slot_of(bus, slot)->tail);
     uint32_t count = ring_count(bus, slot), sum = 0;
 
+    if (unlikely(!far_ring(bus, bus->data, slot))) return 0;
     for (uint32_t i = 0; i < count; i++)
-        sum += frame_charge(load_relaxed(&ring_record_of(bus->data, slot, tail + i)->about) >> 32 & 0xfff);
+        sum +=
+            frame_charge(load_relaxed(&ring_record_of(bus, bus->data, slot, tail + i)->about) >> 32 & 0xfff);
     return sum;
 }
 
@@ -345,8 +352,9 @@ uint32_t ring_charge_from(const struct bus *bus, uint32_t slot, uint32_t origin,
     uint64_t tail = position(&slot_of(bus, slot)->tail);
     uint32_t count = ring_count(bus, slot), sum = 0;
 
+    if (unlikely(!far_ring(bus, bus->data, slot))) return 0;
     for (uint32_t i = 0; i < count; i++) {
-        const struct ring_record *record = ring_record_of(bus->data, slot, tail + i);
+        const struct ring_record *record = ring_record_of(bus, bus->data, slot, tail + i);
         uint64_t about = load_relaxed(&record->about);
         if (load_relaxed(&record->path) >> 32 == origin && (uint32_t)about == gen)
             sum += frame_charge(about >> 32 & 0xfff);

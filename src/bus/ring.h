@@ -3,6 +3,7 @@
 #define BUS_RING_H
 
 #include "bus/bus.h"
+#include "bus/far.h"
 #include "can/frame.h"
 
 #define RING_OWNER_DAEMON SOCKETS_MAX /* owner of records that the daemon writes */
@@ -35,9 +36,11 @@ static inline uint64_t ring_word(uint64_t ticket, uint32_t owner, unsigned state
 {
     return ticket << 16 | (uint64_t)(owner & RING_OWNER_MASK) << 2 | state;
 }
-static inline struct ring_record *ring_record_of(struct data *data, uint32_t slot, uint64_t ticket)
+/* The slot's ring has to be there (far.h). */
+static inline struct ring_record *ring_record_of(const struct bus *bus, struct data *data, uint32_t slot,
+                                                 uint64_t ticket)
 {
-    return &data->ring[slot].record[ticket % RING_SLOTS];
+    return &far_ring(bus, data, slot)->record[ticket % RING_SLOTS];
 }
 
 /* A frame and what records say of it: the same for all its receivers, but for their generation and drops. */
@@ -81,14 +84,16 @@ void ring_withdraw(struct ring_record *record, uint64_t ticket, uint32_t owner);
 
 /* ring_push() as it nearly always goes: nobody else is at it, and the record is free for this very ticket, so that the ring is
  * not full. For CAN and CAN FD frames and rings of full depth. `gen`: of the receiver. False: nothing was sent. */
-static inline bool ring_try_push(struct data *data, uint32_t slot, uint32_t gen,
+static inline bool ring_try_push(const struct bus *bus, struct data *data, uint32_t slot, uint32_t gen,
                                  const struct ring_parcel *parcel)
 {
     struct bus_slot *at = &data->slot[slot];
-    uint64_t head = load_acquire(&at->head);
-    struct ring_record *record = ring_record_of(data, slot, head);
-    uint64_t word = load_acquire(&record->word), busy = head << 16 | parcel->claim;
+    uint64_t head = load_acquire(&at->head), word, busy = head << 16 | parcel->claim;
+    struct ring_record *record;
 
+    if (unlikely(!far_ring(bus, data, slot))) return false;
+    record = ring_record_of(bus, data, slot, head);
+    word = load_acquire(&record->word);
     if (unlikely(word != ring_word(head, 0, RING_FREE)) && (word || head >= RING_SLOTS)) return false;
     if (unlikely(!cas64(&record->word, word, busy))) return false;
     __builtin_prefetch(record + 1, 1); /* a ring is long: the next record is in no cache */
@@ -108,12 +113,15 @@ static inline bool ring_try_push(struct data *data, uint32_t slot, uint32_t gen,
 static inline uint32_t ring_try_pop(const struct bus *bus, uint32_t slot, uint64_t frame[RING_DATA_SIZE / 8])
 {
     struct bus_slot *at = &bus->data->slot[slot];
-    uint64_t tail = load_acquire(&at->tail) & RING_POSITION_MASK;
-    struct ring_record *record = ring_record_of(bus->data, slot, tail);
-    uint64_t word = load_acquire(&record->word);
-    uint64_t about = load_relaxed(&record->about);
-    uint32_t bytes = about >> 32 & 0xffff;
+    uint64_t tail = load_acquire(&at->tail) & RING_POSITION_MASK, word, about;
+    struct ring_record *record;
+    uint32_t bytes;
 
+    if (unlikely(!far_ring(bus, bus->data, slot))) return 0;
+    record = ring_record_of(bus, bus->data, slot, tail);
+    word = load_acquire(&record->word);
+    about = load_relaxed(&record->about);
+    bytes = about >> 32 & 0xffff;
     if (word >> 16 != tail || (word & 3) != RING_READY) return 0;
     if (bytes > RING_DATA_SIZE || (about >> 56 ^ load_relaxed(&at->gen)) & 0xff) return 0;
     for (uint32_t i = 0; i < bytes; i += 8)
@@ -125,7 +133,7 @@ static inline uint32_t ring_try_pop(const struct bus *bus, uint32_t slot, uint64
 
 /* ---- all cases ---- */
 
-/* Queues a frame on slot's ring. Returns 0, or -ENOBUFS when it is full (counted in drops). */
+/* Queues a frame on slot's ring. Returns 0, or -ENOBUFS when it is full (counted in drops), or out of our reach (far.h). */
 int ring_push(const struct bus *bus, uint32_t slot, const struct bus_frame *frame,
               const struct ring_meta *meta);
 

@@ -112,7 +112,7 @@ static void give_back(const struct engine_socket *socket)
 {
     if (socket->writer.head && engine_slot(socket))
         fallocate(socket->engine->data_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                  (off_t)(DATA_EXT_OFFSET + socket->slot * WINDOW_SIZE), WINDOW_SIZE);
+                  (off_t)WINDOW_OFFSET(socket->slot), WINDOW_SIZE);
 }
 
 static void end(struct engine_socket *socket)

@@ -21,6 +21,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include "bus/attach.h"
+#include "bus/far.h"
 #include "bus/slot.h"
 #include "bus/wake.h"
 #include "daemon/ctlserver.h"
@@ -198,22 +199,43 @@ static int start_simulator(void)
     return simulator_start(&worker.simulator);
 }
 
-static int start_engine(const struct worker_config *config)
+static int start_engine(void)
 {
     worker.engine.bus = &worker.bus;
     worker.bus.to_self = engine_take_own;
-    worker.engine.data_fd = config->memory_fds[1];
     worker.engine.token_fd = worker.links.token_fd;
     worker.links.gone = on_link_gone;
     worker.ctl.adopt = on_socket;
     return engine_start(&worker.engine);
 }
 
+#if DATA_IS_NARROW
+static void *map_piece(const struct bus *bus, uint64_t offset, size_t size)
+{
+    void *piece = NULL;
+
+    (void)bus;
+    return attach_map_piece(worker.engine.data_fd, offset, size, &piece) ? NULL : piece;
+}
+
+static void attach_pieces(struct bus *bus)
+{
+    static struct far far;
+
+    bus->far = &far;
+    bus->map_piece = map_piece;
+}
+#else
+static void attach_pieces(struct bus *bus) { (void)bus; }
+#endif
+
 static int start(const struct worker_config *config)
 {
     int error = loop_open();
     if (!error) error = attach_map(&worker.bus, config->memory_fds[0], config->memory_fds[1], false);
     if (error) return error;
+    worker.engine.data_fd = config->memory_fds[1];
+    attach_pieces(&worker.bus);
     worker.bus.dir = config->dir;
     worker.bus.dir_size = strlen(config->dir);
     worker.links.bus = &worker.bus;
@@ -229,7 +251,7 @@ static int start(const struct worker_config *config)
     error = watch_end();
     if (error) return error;
     start_bell();
-    error = start_engine(config);
+    error = start_engine();
     if (error) return error;
     linkserver_start(&worker.links);
     error = start_simulator();

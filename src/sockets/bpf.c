@@ -24,8 +24,7 @@ int bpf_attach(const struct bus *bus, uint32_t slot, const void *user, socklen_t
     if (given.len > PROGRAM_MAX) return -ENOMEM;
     if (usermem_read(program, given.filter, given.len * sizeof(*program))) return -EFAULT;
     if (!cbpf_check(program, given.len)) return -EINVAL;
-    program_attach(bus, slot, program, given.len);
-    return 0;
+    return program_attach(bus, slot, program, given.len);
 }
 
 int bpf_detach(const struct bus *bus, uint32_t slot)

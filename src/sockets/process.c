@@ -6,6 +6,7 @@
 #include "sockets/process.h"
 #include "base/sys.h"
 #include "bus/attach.h"
+#include "bus/far.h"
 #include "sockets/ctl.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,13 @@ enum { NONE, READY };
 static char instance_dir[DIR_SIZE];
 static bool dir_chosen;
 static _Atomic(void *) windows[SOCKETS_MAX];
+#if DATA_IS_NARROW
+static void *map_piece(const struct bus *bus, uint64_t offset, size_t size);
+static struct far far;
+static struct bus instance = { .far = &far, .map_piece = map_piece };
+#else
 static struct bus instance; /* control and data are set before state is READY */
+#endif
 static atomic_u64 state;
 
 void process_set_dir(const char *dir, bool chosen)
@@ -146,6 +153,20 @@ const char *process_dir(size_t *size)
     return instance.dir;
 }
 
+#if DATA_IS_NARROW
+static void *map_piece(const struct bus *bus, uint64_t offset, size_t size)
+{
+    void *piece = NULL;
+    int fds[2];
+
+    (void)bus;
+    if (!hello(fds) && attach_map_piece(fds[1], offset, size, &piece)) piece = NULL;
+    close_both(fds);
+    return piece;
+}
+
+int process_need_ext(void) { return 0; }
+#else
 int process_need_ext(void)
 {
     int fds[2], error;
@@ -156,6 +177,7 @@ int process_need_ext(void)
     close_both(fds);
     return error;
 }
+#endif
 
 const void *process_window(uint32_t slot)
 {

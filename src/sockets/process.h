@@ -20,7 +20,7 @@ bool process_has_instance(void);
 /* The instance directory and its length, or NULL: none is named. */
 const char *process_dir(size_t *size);
 
-/* Maps the CAN XL area. Returns 0 or -errno. */
+/* Maps the CAN XL area, which a narrow process does piece by piece when it comes to it. Returns 0 or -errno. */
 int process_need_ext(void);
 
 /* The slot's window (layout.h), mapped when first asked for; NULL: it cannot be. */

@@ -59,8 +59,12 @@ static void scribble(void)
     case 3: hit(&bus.data->filters[slot][roll() % 2], 128); break;
     case 4: hit(&at->head, 128); break;
     case 5: hit(&ring->record[roll() % 16], sizeof(struct ring_record)); break;
-    case 6: hit(ring_record_of(bus.data, slot, load_relaxed(&at->tail)), sizeof(struct ring_record)); break;
-    case 7: hit(ring_record_of(bus.data, slot, load_relaxed(&at->head)), sizeof(struct ring_record)); break;
+    case 6:
+        hit(ring_record_of(&bus, bus.data, slot, load_relaxed(&at->tail)), sizeof(struct ring_record));
+        break;
+    case 7:
+        hit(ring_record_of(&bus, bus.data, slot, load_relaxed(&at->head)), sizeof(struct ring_record));
+        break;
     case 8: hit(bus.data->map[0].head, sizeof(bus.data->map[0].head)); break;
     case 9: hit(bus.data->map[0].word[roll() % IMAP_ROW_STD], 8 * IMAP_WORDS); break;
     case 10: hit(&bus.data->program[slot], 256); break;

@@ -18,7 +18,7 @@ static struct busmem mem;
 static struct mqueue_writer writer;
 static uint8_t bytes[70000], got[70000];
 
-static void *window(void) { return &mem.bus.ext->bytes[SLOT]; }
+static void *window(void) { return &mem.bus.ext->window[SLOT]; }
 
 static int open_memory(void **state)
 {

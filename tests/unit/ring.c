@@ -110,7 +110,7 @@ static uint64_t claim(uint32_t owner)
 {
     uint64_t head = load_relaxed(&at->head);
 
-    store_relaxed(&ring_record_of(mem.bus.data, reader.slot, head)->word, word(head, owner, BUSY));
+    store_relaxed(&ring_record_of(&mem.bus, mem.bus.data, reader.slot, head)->word, word(head, owner, BUSY));
     store_relaxed(&at->head, head + 1);
     return head;
 }
@@ -264,7 +264,7 @@ static void ring_of_one_is_not_blocked_by_a_dead_writer(void **state)
 static void ring_helps_a_dead_writer_with_the_head(void **state)
 {
     (void)state;
-    store_relaxed(&ring_record_of(mem.bus.data, reader.slot, 0)->word, word(0, dead.slot, BUSY));
+    store_relaxed(&ring_record_of(&mem.bus, mem.bus.data, reader.slot, 0)->word, word(0, dead.slot, BUSY));
     push(1);
     assert_pops(1);
     assert_empty();
@@ -282,7 +282,7 @@ static void ring_goes_around_a_stopped_writer(void **state)
         for (uint32_t i = 0; i < RING_SLOTS - 1; i++)
             assert_pops(i);
         assert_empty();
-        assert_int_equal(load_relaxed(&ring_record_of(mem.bus.data, reader.slot, ticket)->word) & 3,
+        assert_int_equal(load_relaxed(&ring_record_of(&mem.bus, mem.bus.data, reader.slot, ticket)->word) & 3,
                          QUARANTINED);
     }
     close(writer.fd); /* it dies: its record comes back */
