@@ -19,7 +19,8 @@
 
 /* struct bcm_msg_head without its frames */
 struct bcm_head {
-    uint32_t opcode, flags, count;
+    _Alignas(8) uint32_t opcode;
+    uint32_t flags, count;
     struct bcm_timeval ival1, ival2;
     canid_t can_id;
     uint32_t nframes;

@@ -137,7 +137,7 @@ TEST(cmsg_of_a_huge_length_is_enobufs)
     struct can_frame f = frame_of(0x123, 1);
     struct iovec v = { &f, sizeof(f) };
     struct msghdr h = {
-        .msg_iov = &v, .msg_iovlen = 1, .msg_control = &f, .msg_controllen = (size_t)1 << 40
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = &f, .msg_controllen = SIZE_MAX / 4
     };
 
     CHECK_ERRNO(sendmsg(raw_a(), &h, 0), ENOBUFS);
