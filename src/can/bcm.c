@@ -63,7 +63,7 @@ struct bcm_op *bcm_op_find(struct bcm_op *list, const struct bcm_request *reques
 
 void bcm_op_tell(struct bcm_op *op, uint32_t opcode, uint32_t nframes, const void *frames, uint64_t stamp_ns)
 {
-    struct bcm_msg_head head;
+    struct bcm_head head;
     struct canfd_frame single;
 
     memset(&head, 0, sizeof(head)); /* its padding, too, is read by others */
@@ -98,12 +98,12 @@ void bcm_op_send(struct bcm_op *op)
 
 /* ---- Requests ---- */
 
-static bool is_time(const struct bcm_timeval *t)
+static bool is_time(const struct bcm_time *t)
 {
     return t->tv_sec >= 0 && t->tv_sec <= BCM_SECONDS_MAX && t->tv_usec >= 0 && t->tv_usec < 1000000;
 }
 
-static uint64_t nanoseconds(const struct bcm_timeval *t)
+static uint64_t nanoseconds(const struct bcm_time *t)
 {
     return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_usec * 1000u;
 }
@@ -124,7 +124,7 @@ void bcm_op_set_times(struct bcm_op *op, const struct bcm_request *request)
 
 static ssize_t take_apart(struct bcm_request *request, const void *message, size_t size)
 {
-    struct bcm_msg_head head;
+    struct bcm_head head;
     size_t rest;
 
     if (size < BCM_HEAD_SIZE) return -EINVAL;

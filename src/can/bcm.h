@@ -8,12 +8,24 @@
 #include <sys/types.h>
 #include "can/host.h"
 
+/* What messages begin with here: struct bcm_msg_head as 64-bit programs lay it out, whatever we are. That of 32-bit ones has narrower
+ * times (sockets/bcm_head.h). */
+struct bcm_time {
+    int64_t tv_sec, tv_usec;
+};
+struct bcm_head {
+    uint32_t opcode, flags, count, pad;
+    struct bcm_time ival1, ival2;
+    uint32_t can_id, nframes;
+};
+_Static_assert(sizeof(struct bcm_head) == 56, "struct bcm_msg_head of a 64-bit program");
+
 struct bcm_op;
 struct bcm {
     struct can_host *host;
     /* May not call back into the machine. A message for the program: a head, and head->nframes frames of frames_size bytes in all. `ifindex` is its source address; stamp_ns that
      * of the frame it is about, 0: none. */
-    void (*message)(struct bcm *bcm, const struct bcm_msg_head *head, const void *frames, size_t frames_size,
+    void (*message)(struct bcm *bcm, const struct bcm_head *head, const void *frames, size_t frames_size,
                     uint32_t ifindex, uint64_t stamp_ns);
     uint64_t origin;  /* what its frames are sent as */
     uint32_t ifindex; /* connected to; 0: any */

@@ -9,14 +9,14 @@
 #include "can/bcm.h"
 
 #define BCM_FRAMES_MAX  256u         /* of a TX job; an RX job may have a multiplex mask before them */
-#define BCM_SECONDS_MAX 34560000l    /* 400 days */
+#define BCM_SECONDS_MAX 34560000     /* 400 days */
 #define BCM_TYPE_FLAGS  CAN_FD_FRAME /* a classic and an FD job of one identifier are two */
-#define BCM_HEAD_SIZE   sizeof(struct bcm_msg_head)
+#define BCM_HEAD_SIZE   sizeof(struct bcm_head)
 
 /* A message of the program, taken apart. */
 struct bcm_request {
     uint32_t opcode, flags, count, can_id, nframes;
-    struct bcm_timeval ival1, ival2;
+    struct bcm_time ival1, ival2;
     const uint8_t *frames; /* unaligned, as many as the message has: `supplied`, of frame_size bytes each */
     uint32_t supplied, frame_size, to;
     uint64_t now;
@@ -33,8 +33,8 @@ struct bcm_op {
     struct bcm_op *next;
     uint32_t can_id, ifindex; /* with the type in `flags`: what it is found by */
     uint32_t flags, nframes, frame_size;
-    uint32_t count;                  /* of frames still to be sent at ival1 */
-    struct bcm_timeval ival1, ival2; /* as they were set, to be told */
+    uint32_t count;               /* of frames still to be sent at ival1 */
+    struct bcm_time ival1, ival2; /* as they were set, to be told */
     uint64_t ival1_ns, ival2_ns;
     uint64_t frames_seen; /* received, or sent without an error */
     struct timer timer;   /* TX: of the next frame; RX: of the timeout */

@@ -1,12 +1,16 @@
-/* sockets/bcm.c - CAN_BCM: the socket calls (spec protocols 2). The worker keeps the jobs; a TX_SEND goes out from the program's own thread. */
+/* sockets/bcm.c - CAN_BCM: the socket calls (spec protocols 2). The worker keeps the jobs; a TX_SEND goes out from the program's own thread.
+ * Sizes are those of this program; the worker's are another's if it is narrow (bcm_head.h). */
 /* prefix: family_ */
 #include "base/sys.h"
 #include "bus/links.h"
 #include "can/bcm.h"
+#include "sockets/bcm_head.h"
 #include "sockets/family.h"
+#include "sockets/message.h"
 #include "sockets/service.h"
 #include "sockets/usermem.h"
 #include <errno.h>
+#include <string.h>
 
 #define ADDRESS_SIZE 8
 #define FRAMES_MAX   257 /* more than that are never used */
@@ -38,17 +42,25 @@ static int find_target(const struct bus *bus, const struct raw_send *message, ui
 static ssize_t send_once(const struct bus *bus, uint32_t slot, int fd, const struct raw_send *message,
                          size_t size, uint32_t ifindex)
 {
-    _Alignas(8) uint8_t bytes[sizeof(struct bcm_msg_head) + sizeof(struct canfd_frame)];
+    uint8_t ours[BCM_HEAD_OURS + sizeof(struct canfd_frame)] = { 0 };
+    struct bcm_msg_head head;
     struct canfd_frame frame;
+    struct {
+        struct bcm_head head;
+        struct canfd_frame frame;
+    } wire;
     uint32_t frame_size;
     ssize_t result;
-    int error = family_gather(bytes, message, size < sizeof(bytes) ? size : sizeof(bytes));
+    int error = family_gather(ours, message, size < sizeof(ours) ? size : sizeof(ours));
 
     if (error) return error;
-    result = bcm_check_send(bytes, size, &frame, &frame_size);
+    memcpy(&head, ours, sizeof(head));
+    wire.head = bcm_head_widen(&head);
+    memcpy(&wire.frame, ours + sizeof(head), sizeof(wire.frame));
+    result = bcm_check_send(&wire, size - BCM_HEAD_OURS + BCM_HEAD_WIRE, &frame, &frame_size);
     if (result <= 0) return result ? result : -EINVAL; /* 0: changed since it was looked at */
     error = ifindex ? family_transmit(bus, slot, fd, ifindex, &frame, frame_size) : -ENODEV;
-    return error ? error : result;
+    return error ? error : bcm_head_result(result);
 }
 
 /* Only what is used is read: programs may pass more, even where there is nothing. */
@@ -59,7 +71,21 @@ static uint32_t used_size(const struct bcm_msg_head *head, size_t supplied, size
 
     if (count > supplied) count = supplied;
     if (count > FRAMES_MAX) count = FRAMES_MAX;
-    return (uint32_t)(sizeof(*head) + count * frame_size);
+    return (uint32_t)(BCM_HEAD_WIRE + count * frame_size);
+}
+
+/* Hands a message on with the head that the worker reads. */
+static OFF_PATH ssize_t call_with_head(int fd, const struct service_request *request,
+                                       const struct bcm_msg_head *ours, const struct raw_send *message)
+{
+    struct iovec iov[BCM_HEAD_PIECES];
+    struct bcm_head head = bcm_head_widen(ours);
+    struct raw_send wire = { .iov = iov };
+    int count = bcm_head_replace(iov, &head, message->iov, message->iov_count);
+
+    if (count < 0) return count;
+    wire.iov_count = (size_t)count;
+    return bcm_head_result(service_call(fd, request, &wire));
 }
 
 static ssize_t send_message(const struct bus *bus, uint32_t slot, int fd, const struct raw_send *message,
@@ -83,7 +109,35 @@ static ssize_t send_message(const struct bus *bus, uint32_t slot, int fd, const 
     if (head.opcode == TX_SEND) return send_once(bus, slot, fd, message, (size_t)size, ifindex);
     request.ifindex = ifindex;
     request.size = used_size(&head, ((size_t)size - sizeof(head)) / frame_size, frame_size);
-    return service_call(fd, &request, message);
+    return BCM_HEAD_SAME ? service_call(fd, &request, message) : call_with_head(fd, &request, &head, message);
+}
+
+/* Reads a message with the head that the worker wrote, and writes that of this program. Returns what fits of it. */
+static OFF_PATH ssize_t receive_with_head(const struct bus *bus, uint32_t slot, int fd,
+                                          struct raw_receive *message, int flags, uint32_t *ifindex)
+{
+    struct iovec iov[BCM_HEAD_PIECES];
+    struct bcm_head head = { 0 };
+    struct raw_receive wire = *message;
+    struct bcm_msg_head ours;
+    uint32_t size;
+    ssize_t result, room = 0;
+    int count = bcm_head_replace(iov, &head, message->iov, message->iov_count);
+
+    if (count < 0) return count;
+    wire.iov = iov;
+    wire.iov_count = (size_t)count;
+    result = service_receive(bus, slot, fd, &wire, flags, ifindex, &size);
+    message->control_size = wire.control_size;
+    message->flags = wire.flags;
+    if (result < 0) return result;
+    ours = bcm_head_narrow(&head);
+    result = message_put_data(message, (const uint8_t *)&ours, sizeof(ours));
+    if (result < 0) return result;
+    for (size_t i = 0; i < message->iov_count; i++)
+        room += (ssize_t)message->iov[i].iov_len;
+    result = bcm_head_result((ssize_t)size);
+    return result < room ? result : room;
 }
 
 static ssize_t receive_message(const struct bus *bus, uint32_t slot, int fd, struct raw_receive *message,
@@ -91,7 +145,8 @@ static ssize_t receive_message(const struct bus *bus, uint32_t slot, int fd, str
 {
     struct sockaddr_can address = { .can_family = AF_CAN };
     uint32_t ifindex, size;
-    ssize_t result = service_receive(bus, slot, fd, message, flags, &ifindex, &size);
+    ssize_t result = BCM_HEAD_SAME ? service_receive(bus, slot, fd, message, flags, &ifindex, &size)
+                                   : receive_with_head(bus, slot, fd, message, flags, &ifindex);
 
     if (result < 0) return result;
     message->flags &= ~MSG_TRUNC; /* cut off without a word */

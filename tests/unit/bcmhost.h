@@ -123,7 +123,7 @@ static inline void host_release(struct can_host *can, void *memory)
     free(memory);
 }
 
-static inline void host_message(struct bcm *bcm, const struct bcm_msg_head *head, const void *frames,
+static inline void host_message(struct bcm *bcm, const struct bcm_head *head, const void *frames,
                                 size_t frames_size, uint32_t ifindex, uint64_t stamp_ns)
 {
     static const char *const names[] = { [TX_STATUS] = "tx_status",
