@@ -307,7 +307,7 @@ TEST(status_tells_what_was_set)
           .ival2 = { 0, 2 });
     SETUP(fd, TX_READ, 0x12345000, 0x315, .count = 99);
     e = EXPECT(fd, TX_STATUS, 0x315);
-    CHECK_EQ(e->size, 88);
+    CHECK_EQ(e->size, HEAD + 32);
     CHECK_EQ(e->m.head.flags, SETTIMER | 0x70000000);
     CHECK_EQ(e->m.head.count, 7);
     CHECK_EQ(e->m.head.nframes, 2);
@@ -348,7 +348,7 @@ TEST(fd_frames_are_sent)
     request.fd[0].len = 64;
     request.fd[0].flags = CANFD_BRS;
     request.fd[0].data[63] = 0xab;
-    CHECK_EQ(write(fd, &request, size), 128);
+    CHECK_EQ(write(fd, &request, size), HEAD + 72);
     RECEIVE(o, &m);
     CHECK_EQ(m.size, 72);
     CHECK_EQ(m.fd.len, 64);

@@ -33,7 +33,7 @@ TEST(changed_message_has_its_parts)
     SETUP(fd, RX_SETUP, SETTIMER | RX_CHECK_DLC, 0x502, "FF", .count = 7, .ival1_ms = 50000);
     send_frame(raw, 0x502, "0102");
     e = CHANGED(fd, 0x502, "0102");
-    CHECK_EQ(e->size, 72);
+    CHECK_EQ(e->size, HEAD + 16);
     CHECK_EQ(e->flags & ~NEWER_FLAGS, 0);
     CHECK_EQ(e->namelen, 8);
     CHECK_EQ(e->from.can_family, AF_CAN);
@@ -205,7 +205,7 @@ TEST(classic_jobs_ignore_fd_frames_and_the_other_way_round)
     f.flags = CANFD_BRS | CANFD_ESI;
     CHECK_EQ(write(raw, &f, sizeof(f)), 72);
     e = EXPECT(fd, RX_CHANGED, 0x511);
-    CHECK_EQ(e->size, 128);
+    CHECK_EQ(e->size, HEAD + 72);
     CHECK_EQ(e->m.fd[0].len, 64);
     CHECK_EQ(e->m.fd[0].flags, CANFD_BRS | CANFD_ESI | 4);
     CHECK_EQ(e->m.fd[0].data[63], 64);
@@ -220,7 +220,7 @@ TEST(fd_content_is_compared_to_its_end)
     raw_set(raw, CAN_RAW_FD_FRAMES, 1);
     size = bcm_compose(&(struct bcm_request){ RX_SETUP, CAN_FD_FRAME, 0x512, "00" }, &m);
     m.fd[0].data[60] = 0xff;
-    CHECK_EQ(write(fd, &m, size), 128);
+    CHECK_EQ(write(fd, &m, size), HEAD + 72);
     CHECK_EQ(write(raw, &f, sizeof(f)), 72);
     f.data[59]++;
     CHECK_EQ(write(raw, &f, sizeof(f)), 72);
@@ -439,7 +439,7 @@ TEST(rtr_is_answered)
     int fd = bcm_a(), raw = raw_a(), o = raw_a();
 
     filter1(o, 0x520, 0x7f0 | CAN_RTR_FLAG);
-    CHECK_EQ(ASK(fd, RX_SETUP, RX_RTR_FRAME, 0x40000520, "0102"), 72);
+    CHECK_EQ(ASK(fd, RX_SETUP, RX_RTR_FRAME, 0x40000520, "0102"), HEAD + 16);
     send_frame(raw, 0x40000520, "");
     CHECK_FRAME(o, 0x520, "0102"); /* the id was that of the job */
     SETUP(fd, RX_SETUP, RX_RTR_FRAME, 0x40000520, "521:03");

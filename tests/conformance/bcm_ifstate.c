@@ -34,8 +34,8 @@ TEST(down_is_not_taken_by_send)
 
     LINK_DOWN(index);
     LINK_UP(index);
-    CHECK_EQ(ASK(fd, TX_SEND, 0, 0, "702:01"), 72);
-    CHECK_EQ(ASK(fd, TX_SETUP, 0, 0x702, "01"), 72);
+    CHECK_EQ(ASK(fd, TX_SEND, 0, 0, "702:01"), HEAD + 16);
+    CHECK_EQ(ASK(fd, TX_SETUP, 0, 0x702, "01"), HEAD + 16);
     CHECK_EQ(recv_errno(fd), ENETDOWN);
 }
 

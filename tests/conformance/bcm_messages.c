@@ -7,25 +7,25 @@ TEST(size_below_the_head_is_einval)
 
     CHECK_ERRNO(write(fd, "", 0), EINVAL);
     CHECK_ERRNO(ASK(fd, TX_SETUP, .id = 1, .frames = "01", .size = 1), EINVAL);
-    CHECK_ERRNO(ASK(fd, TX_SETUP, .id = 1, .frames = "01", .size = 55), EINVAL);
-    CHECK_ERRNO(write(fd, bad_pointer, 55), EINVAL);
+    CHECK_ERRNO(ASK(fd, TX_SETUP, .id = 1, .frames = "01", .size = HEAD - 1), EINVAL);
+    CHECK_ERRNO(write(fd, bad_pointer, HEAD - 1), EINVAL);
 }
 
 TEST(size_of_no_whole_frames_is_einval)
 {
     int fd = bcm_a();
 
-    CHECK_ERRNO(ASK(fd, TX_SETUP, .id = 1, .frames = "01", .size = 56 + 15), EINVAL);
-    CHECK_ERRNO(ASK(fd, TX_SETUP, .id = 1, .frames = "01", .size = 56 + 17), EINVAL);
-    CHECK_ERRNO(ASK(fd, TX_SETUP, CAN_FD_FRAME, 1, "01", .size = 56 + 16), EINVAL);
-    CHECK_ERRNO(ASK(fd, TX_SETUP, CAN_FD_FRAME, 1, "01", .size = 56 + 71), EINVAL);
+    CHECK_ERRNO(ASK(fd, TX_SETUP, .id = 1, .frames = "01", .size = HEAD + 15), EINVAL);
+    CHECK_ERRNO(ASK(fd, TX_SETUP, .id = 1, .frames = "01", .size = HEAD + 17), EINVAL);
+    CHECK_ERRNO(ASK(fd, TX_SETUP, CAN_FD_FRAME, 1, "01", .size = HEAD + 16), EINVAL);
+    CHECK_ERRNO(ASK(fd, TX_SETUP, CAN_FD_FRAME, 1, "01", .size = HEAD + 71), EINVAL);
 }
 
 TEST(size_of_fewer_frames_than_nframes_is_efault)
 {
     int fd = bcm_a();
 
-    CHECK_ERRNO(ASK(fd, TX_SETUP, .id = 1, .frames = "01", .size = 56), EFAULT);
+    CHECK_ERRNO(ASK(fd, TX_SETUP, .id = 1, .frames = "01", .size = HEAD), EFAULT);
     CHECK_ERRNO(ASK(fd, TX_SETUP, .id = 1, .frames = "01", .nframes = 2), EFAULT);
     CHECK_ERRNO(ASK(fd, RX_SETUP, .id = 1, .frames = "01", .nframes = 2), EFAULT);
     CHECK_ERRNO(ASK(fd, RX_SETUP, .id = 1, .nframes = 1), EFAULT);
@@ -43,32 +43,32 @@ TEST(bad_pointers_are_efault)
     CHECK(pages != MAP_FAILED);
     OK(mprotect(end, 4096, PROT_NONE));
     bcm_compose(&(struct bcm_request){ TX_SETUP, .id = 1, .frames = "01" }, &m);
-    memcpy(end - 56, &m, 56);
-    CHECK_ERRNO(write(fd, bad_pointer, 72), EFAULT);
-    CHECK_ERRNO(write(fd, page_gone(), 56), EFAULT);
-    CHECK_ERRNO(write(fd, bad_pointer, 71), EFAULT);
-    CHECK_ERRNO(write(fd, end - 56, 57), EINVAL);
-    CHECK_ERRNO(write(fd, end - 56, 72), EFAULT);
-    memcpy(end - 72, &m, 72);
-    CHECK_EQ(write(fd, end - 72, 72), 72);
-    memcpy(end - 72, &m, 72);
-    CHECK_EQ(write(fd, end - 72, 88), 72); /* what is not used is not read */
+    memcpy(end - HEAD, &m, HEAD);
+    CHECK_ERRNO(write(fd, bad_pointer, HEAD + 16), EFAULT);
+    CHECK_ERRNO(write(fd, page_gone(), HEAD), EFAULT);
+    CHECK_ERRNO(write(fd, bad_pointer, HEAD + 15), EFAULT);
+    CHECK_ERRNO(write(fd, end - HEAD, HEAD + 1), EINVAL);
+    CHECK_ERRNO(write(fd, end - HEAD, HEAD + 16), EFAULT);
+    memcpy(end - (HEAD + 16), &m, HEAD + 16);
+    CHECK_EQ(write(fd, end - (HEAD + 16), HEAD + 16), HEAD + 16);
+    memcpy(end - (HEAD + 16), &m, HEAD + 16);
+    CHECK_EQ(write(fd, end - (HEAD + 16), HEAD + 32), HEAD + 16); /* what is not used is not read */
 }
 
 TEST(result_is_the_size_of_what_was_used)
 {
     int fd = bcm_a();
 
-    CHECK_EQ(ASK(fd, TX_SETUP, .id = 1, .frames = "01 02", .nframes = 1), 72);
-    CHECK_EQ(ASK(fd, TX_SETUP, .id = 2, .frames = "01 02"), 88);
-    CHECK_EQ(ASK(fd, TX_SETUP, CAN_FD_FRAME, 2, "01 02"), 200);
-    CHECK_EQ(ASK(fd, RX_SETUP, RX_FILTER_ID, 1, "01"), 56);
-    CHECK_EQ(ASK(fd, RX_SETUP, .id = 1), 56);
-    CHECK_EQ(ASK(fd, RX_SETUP, .id = 2, .frames = "01 02 03"), 104);
-    CHECK_EQ(ASK(fd, TX_READ, .id = 1, .frames = "01"), 56);
-    CHECK_EQ(ASK(fd, TX_DELETE, .id = 1, .frames = "01"), 56);
-    CHECK_EQ(ASK(fd, RX_READ, .id = 2), 56);
-    CHECK_EQ(ASK(fd, RX_DELETE, .id = 2), 56);
+    CHECK_EQ(ASK(fd, TX_SETUP, .id = 1, .frames = "01 02", .nframes = 1), HEAD + 16);
+    CHECK_EQ(ASK(fd, TX_SETUP, .id = 2, .frames = "01 02"), HEAD + 32);
+    CHECK_EQ(ASK(fd, TX_SETUP, CAN_FD_FRAME, 2, "01 02"), HEAD + 144);
+    CHECK_EQ(ASK(fd, RX_SETUP, RX_FILTER_ID, 1, "01"), HEAD);
+    CHECK_EQ(ASK(fd, RX_SETUP, .id = 1), HEAD);
+    CHECK_EQ(ASK(fd, RX_SETUP, .id = 2, .frames = "01 02 03"), HEAD + 48);
+    CHECK_EQ(ASK(fd, TX_READ, .id = 1, .frames = "01"), HEAD);
+    CHECK_EQ(ASK(fd, TX_DELETE, .id = 1, .frames = "01"), HEAD);
+    CHECK_EQ(ASK(fd, RX_READ, .id = 2), HEAD);
+    CHECK_EQ(ASK(fd, RX_DELETE, .id = 2), HEAD);
 }
 
 TEST(nframes_limits)
@@ -79,11 +79,11 @@ TEST(nframes_limits)
     for (int i = 0; i < 258; i++)
         strcat(frames, "01 ");
     CHECK_ERRNO(ASK(fd, TX_SETUP, .id = 1, .nframes = -1), EINVAL);
-    CHECK_EQ(ASK(fd, TX_SETUP, .id = 1, .frames = frames, .nframes = 256), 4152);
+    CHECK_EQ(ASK(fd, TX_SETUP, .id = 1, .frames = frames, .nframes = 256), HEAD + 4096);
     CHECK_ERRNO(ASK(fd, TX_SETUP, .id = 1, .frames = frames, .nframes = 257), EINVAL);
-    CHECK_EQ(ASK(fd, RX_SETUP, .id = 1, .frames = frames, .nframes = 257), 4168);
+    CHECK_EQ(ASK(fd, RX_SETUP, .id = 1, .frames = frames, .nframes = 257), HEAD + 4112);
     CHECK_ERRNO(ASK(fd, RX_SETUP, .id = 1, .frames = frames, .nframes = 258), EINVAL);
-    CHECK_EQ(ASK(fd, RX_SETUP, CAN_FD_FRAME, 1, frames, .nframes = 257), 56 + 257 * 72);
+    CHECK_EQ(ASK(fd, RX_SETUP, CAN_FD_FRAME, 1, frames, .nframes = 257), HEAD + 257 * 72);
     CHECK_ERRNO(ASK(fd, RX_SETUP, .id = 2, .frames = "01", .nframes = 0x7fffffff), EINVAL);
 }
 
@@ -98,7 +98,7 @@ TEST(read_of_the_most_frames)
     SETUP(fd, TX_SETUP, CAN_FD_FRAME, 1, frames);
     SETUP(fd, TX_READ, CAN_FD_FRAME, 1);
     e = EXPECT(fd, TX_STATUS, 1);
-    CHECK_EQ(e->size, 56 + 256 * 72);
+    CHECK_EQ(e->size, HEAD + 256 * 72);
     for (int i = 0; i < 256; i++)
         CHECK_EQ(e->m.fd[i].data[0], i);
 }
@@ -139,10 +139,10 @@ TEST(times_out_of_range_are_einval_with_settimer_only)
         CHECK_ERRNO(ASK(fd, TX_SETUP, SETTIMER, 1, "01", .ival2 = bad[i]), EINVAL);
         CHECK_ERRNO(ASK(fd, RX_SETUP, SETTIMER, 1, "01", .ival1 = bad[i]), EINVAL);
         CHECK_ERRNO(ASK(fd, RX_SETUP, SETTIMER, 1, .ival2 = bad[i]), EINVAL);
-        CHECK_EQ(ASK(fd, TX_SETUP, 0, 2, "01", .ival1 = bad[i]), 72);
-        CHECK_EQ(ASK(fd, RX_SETUP, 0, 2, "01", .ival2 = bad[i]), 72);
+        CHECK_EQ(ASK(fd, TX_SETUP, 0, 2, "01", .ival1 = bad[i]), HEAD + 16);
+        CHECK_EQ(ASK(fd, RX_SETUP, 0, 2, "01", .ival2 = bad[i]), HEAD + 16);
     }
-    CHECK_EQ(ASK(fd, TX_SETUP, START, 1, "01", .ival2 = { 34560000, 999999 }), 72);
+    CHECK_EQ(ASK(fd, TX_SETUP, START, 1, "01", .ival2 = { 34560000, 999999 }), HEAD + 16);
     SETUP(fd, TX_READ, .id = 1);
     CHECK_EQ(EXPECT(fd, TX_STATUS, 1)->m.head.ival2.tv_usec, 999999);
 }
@@ -175,9 +175,9 @@ TEST(frames_that_are_too_long_are_einval)
 
     CHECK_ERRNO(ASK(fd, TX_SETUP, 0, 1, nine), EINVAL);
     CHECK_ERRNO(ASK(fd, TX_SEND, 0, 1, nine), EINVAL);
-    CHECK_EQ(ASK(fd, RX_SETUP, 0, 1, nine), 72); /* a mask has no length */
+    CHECK_EQ(ASK(fd, RX_SETUP, 0, 1, nine), HEAD + 16); /* a mask has no length */
     CHECK_ERRNO(ASK(fd, RX_SETUP, RX_RTR_FRAME, 0x40000001, nine), EINVAL);
-    CHECK_EQ(ASK(fd, TX_SETUP, CAN_FD_FRAME, 1, nine), 128);
+    CHECK_EQ(ASK(fd, TX_SETUP, CAN_FD_FRAME, 1, nine), HEAD + 72);
     m.fd[0].len = 65;
     CHECK_ERRNO(write(fd, &m, size), EINVAL);
     m.head.opcode = TX_SEND;
@@ -188,9 +188,9 @@ TEST(send_puts_the_frame_on_the_bus)
 {
     int fd = bcm_a(), o = observer_a(0x201);
 
-    CHECK_EQ(ASK(fd, TX_SEND, .id = 0x999, .frames = "201:0102"), 72);
+    CHECK_EQ(ASK(fd, TX_SEND, .id = 0x999, .frames = "201:0102"), HEAD + 16);
     CHECK_FRAME(o, 0x201, "0102");
-    CHECK_EQ(ASK(fd, TX_SEND, TX_CP_CAN_ID, 0x999, "201:"), 72); /* a job's flag is none of its */
+    CHECK_EQ(ASK(fd, TX_SEND, TX_CP_CAN_ID, 0x999, "201:"), HEAD + 16); /* a job's flag is none of its */
     CHECK_FRAME(o, 0x201, "");
     CHECK_ERRNO(ASK(fd, TX_READ, .id = 0x999), EINVAL);
 }
@@ -201,7 +201,7 @@ TEST(send_of_an_fd_frame)
     struct message m;
 
     raw_set(o, CAN_RAW_FD_FRAMES, 1);
-    CHECK_EQ(ASK(fd, TX_SEND, CAN_FD_FRAME, 1, "202:000102030405060708"), 128);
+    CHECK_EQ(ASK(fd, TX_SEND, CAN_FD_FRAME, 1, "202:000102030405060708"), HEAD + 72);
     RECEIVE(o, &m);
     CHECK_EQ(m.size, 72);
     CHECK_EQ(m.fd.len, 9);
@@ -226,9 +226,9 @@ TEST(send_tells_what_the_interface_says)
     CHECK_ERRNO(ASK(down, TX_SEND, 0, 1, "01"), ENETDOWN);
     CHECK_ERRNO(ASK(down, TX_SEND, 0, 1, "010203040506070809"), EINVAL);
     CHECK_ERRNO(ASK(small, TX_SEND, CAN_FD_FRAME, 1, "01"), EMSGSIZE);
-    CHECK_EQ(ASK(small, TX_SEND, 0, 1, "01"), 72);
-    CHECK_EQ(ASK(down, TX_SETUP, START, 1, "01", .ival2_ms = 1), 72);
-    CHECK_EQ(ASK(small, TX_SETUP, TX_ANNOUNCE | CAN_FD_FRAME, 1, "01"), 128);
+    CHECK_EQ(ASK(small, TX_SEND, 0, 1, "01"), HEAD + 16);
+    CHECK_EQ(ASK(down, TX_SETUP, START, 1, "01", .ival2_ms = 1), HEAD + 16);
+    CHECK_EQ(ASK(small, TX_SETUP, TX_ANNOUNCE | CAN_FD_FRAME, 1, "01"), HEAD + 72);
     CHECK_EQ(sol_get(down, SO_ERROR), 0);
 }
 
@@ -271,8 +271,8 @@ TEST(any_needs_an_address_to_send)
     CHECK_ERRNO(ASK(fd, TX_SEND, 0, 1, "01 02"), EINVAL);
     CHECK_ERRNO(ASK(fd, TX_SETUP, 0, 0x205, "01"), ENODEV);
     CHECK_ERRNO(ASK(fd, TX_SETUP, 0, 0x205, "01", .to = &none), ENODEV);
-    CHECK_EQ(ASK(fd, TX_SEND, 0, 1, "205:02", .to = &a), 72);
-    CHECK_EQ(ASK(fd, TX_SETUP, TX_ANNOUNCE, 0x205, "03", .to = &a), 72);
+    CHECK_EQ(ASK(fd, TX_SEND, 0, 1, "205:02", .to = &a), HEAD + 16);
+    CHECK_EQ(ASK(fd, TX_SETUP, TX_ANNOUNCE, 0x205, "03", .to = &a), HEAD + 16);
     CHECK_FRAME(o, 0x205, "02");
     CHECK_FRAME(o, 0x205, "03");
 }
@@ -283,13 +283,13 @@ TEST(any_checks_the_address)
     int fd = bcm_on(0);
 
     CHECK_ERRNO(ASK(fd, TX_SEND, 0, 1, "01", .to = &a, .to_len = 7), EINVAL);
-    CHECK_EQ(ASK(fd, TX_SEND, 0, 1, "01", .to = &a, .to_len = 8), 72);
+    CHECK_EQ(ASK(fd, TX_SEND, 0, 1, "01", .to = &a, .to_len = 8), HEAD + 16);
     wrong.can_family = AF_INET;
     CHECK_ERRNO(ASK(fd, TX_SEND, 0, 1, "01", .to = &wrong), EINVAL);
     wrong = can_addr(9999);
     CHECK_ERRNO(ASK(fd, TX_SEND, 0, 1, "01", .to = &wrong), ENODEV);
     CHECK_ERRNO(ASK(fd, 99, .to = &wrong), ENODEV);
-    CHECK_ERRNO(ASK(fd, 99, .to = &wrong, .size = 55), EINVAL);
+    CHECK_ERRNO(ASK(fd, 99, .to = &wrong, .size = HEAD - 1), EINVAL);
     wrong = can_addr(if_nametoindex("lo"));
     CHECK_ERRNO(ASK(fd, TX_SEND, 0, 1, "01", .to = &wrong), ENODEV);
     CHECK_ERRNO(ASK(fd, RX_SETUP, 0, 1, .to = &wrong), ENODEV);
@@ -300,9 +300,9 @@ TEST(address_is_ignored_when_connected_to_an_interface)
     struct sockaddr_can b = can_addr(index_of(if_b())), wrong = can_addr(9999);
     int fd = bcm_a(), o = observer_a(0x206);
 
-    CHECK_EQ(ASK(fd, TX_SEND, 0, 1, "206:01", .to = &b), 72);
-    CHECK_EQ(ASK(fd, TX_SEND, 0, 1, "206:02", .to = &wrong), 72);
-    CHECK_EQ(ASK(fd, TX_SEND, 0, 1, "206:03", .to = &wrong, .to_len = 1), 72);
+    CHECK_EQ(ASK(fd, TX_SEND, 0, 1, "206:01", .to = &b), HEAD + 16);
+    CHECK_EQ(ASK(fd, TX_SEND, 0, 1, "206:02", .to = &wrong), HEAD + 16);
+    CHECK_EQ(ASK(fd, TX_SEND, 0, 1, "206:03", .to = &wrong, .to_len = 1), HEAD + 16);
     CHECK_FRAME(o, 0x206, "01");
     CHECK_FRAME(o, 0x206, "02");
     CHECK_FRAME(o, 0x206, "03");

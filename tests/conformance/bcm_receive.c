@@ -1,7 +1,7 @@
 /* CAN_BCM: reading messages - sizes, flags, waiting, overflow. */
 #include "bcm.h"
 
-/* A socket with one message waiting, of 72 bytes. */
+/* A socket with one message waiting, of HEAD + 16 bytes. */
 static int with_message(canid_t id)
 {
     int fd = bcm_a();
@@ -35,7 +35,7 @@ TEST(peek_leaves_the_message)
     int fd = with_message(0x802);
     char bytes[100];
 
-    CHECK_EQ(recv(fd, bytes, sizeof(bytes), MSG_PEEK), 72);
+    CHECK_EQ(recv(fd, bytes, sizeof(bytes), MSG_PEEK), HEAD + 16);
     CHECK_EQ(recv(fd, bytes, 5, MSG_PEEK), 5);
     CHANGED(fd, 0x802, "0102");
     CHECK_EQ(recv_errno(fd), EAGAIN);
@@ -46,10 +46,10 @@ TEST(unknown_flags_are_ignored)
     int fd = with_message(0x803);
     char bytes[100];
 
-    CHECK_EQ(recv(fd, bytes, sizeof(bytes), MSG_OOB), 72);
+    CHECK_EQ(recv(fd, bytes, sizeof(bytes), MSG_OOB), HEAD + 16);
     SETUP(fd, TX_SEND, 0, 0x803, "0102");
     bcm_await(fd, __FILE__, __LINE__);
-    CHECK_EQ(recv(fd, bytes, sizeof(bytes), MSG_WAITALL), 72);
+    CHECK_EQ(recv(fd, bytes, sizeof(bytes), MSG_WAITALL), HEAD + 16);
 }
 
 TEST(read_takes_one_message)
@@ -58,7 +58,7 @@ TEST(read_takes_one_message)
     char bytes[200];
 
     SETUP(fd, TX_SEND, 0, 0x804, "0103");
-    CHECK_EQ(read(fd, bytes, sizeof(bytes)), 72);
+    CHECK_EQ(read(fd, bytes, sizeof(bytes)), HEAD + 16);
     CHANGED(fd, 0x804, "0103");
 }
 
@@ -96,7 +96,7 @@ TEST(address_has_8_bytes)
     char bytes[100];
 
     memset(&a, 0x55, sizeof(a));
-    CHECK_EQ(recvfrom(fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&a, &len), 72);
+    CHECK_EQ(recvfrom(fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&a, &len), HEAD + 16);
     CHECK_EQ(len, 8);
     CHECK_EQ(a.can_family, AF_CAN);
     CHECK_EQ(a.can_ifindex, index_of(if_a()));
@@ -105,7 +105,7 @@ TEST(address_has_8_bytes)
     bcm_await(fd, __FILE__, __LINE__);
     memset(&a, 0x55, sizeof(a));
     len = 4;
-    CHECK_EQ(recvfrom(fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&a, &len), 72);
+    CHECK_EQ(recvfrom(fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&a, &len), HEAD + 16);
     CHECK_EQ(len, 8);
     CHECK_EQ(((uint8_t *)&a)[4], 0x55);
 }
@@ -124,7 +124,7 @@ TEST(waiting_reader_is_woken)
         send_frame(raw_a(), 0x809, "01");
         _exit(0);
     }
-    CHECK_EQ(read(fd, bytes, sizeof(bytes)), 72);
+    CHECK_EQ(read(fd, bytes, sizeof(bytes)), HEAD + 16);
     CHECK_EQ(tap_join(child), 0);
 }
 

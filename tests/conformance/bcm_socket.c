@@ -107,7 +107,7 @@ TEST(send_before_connect_is_enotconn)
     CHECK_ERRNO(ASK(fd, TX_SEND, .frames = "01", .to = &a), ENOTCONN);
     CHECK_ERRNO(write(fd, "", 1), ENOTCONN);
     CHECK_ERRNO(write(fd, "", 0), ENOTCONN);
-    CHECK_ERRNO(write(fd, bad_pointer, 72), ENOTCONN);
+    CHECK_ERRNO(write(fd, bad_pointer, HEAD + 16), ENOTCONN);
 }
 
 TEST(recv_before_connect_is_eagain)
@@ -215,9 +215,9 @@ TEST(sendfile_and_vectors_are_messages)
 
     size = bcm_compose(&(struct bcm_request){ TX_SEND, .frames = "101:0102" }, &m);
     iov[0] = (struct iovec){ &m, 7 };
-    iov[1] = (struct iovec){ (char *)&m + 7, 56 };
-    iov[2] = (struct iovec){ (char *)&m + 63, size - 63 };
-    CHECK_EQ(writev(fd, iov, 3), 72);
+    iov[1] = (struct iovec){ (char *)&m + 7, HEAD };
+    iov[2] = (struct iovec){ (char *)&m + 7 + HEAD, size - 7 - HEAD };
+    CHECK_EQ(writev(fd, iov, 3), HEAD + 16);
     CHECK_FRAME(o, 0x101, "0102");
     CHECK_ERRNO(writev(fd, iov, 2), EINVAL);
 }

@@ -136,9 +136,7 @@ TEST(cmsg_of_a_huge_length_is_enobufs)
 {
     struct can_frame f = frame_of(0x123, 1);
     struct iovec v = { &f, sizeof(f) };
-    struct msghdr h = {
-        .msg_iov = &v, .msg_iovlen = 1, .msg_control = &f, .msg_controllen = SIZE_MAX / 4
-    };
+    struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &f, .msg_controllen = SIZE_MAX / 4 };
 
     CHECK_ERRNO(sendmsg(raw_a(), &h, 0), ENOBUFS);
 }
@@ -199,7 +197,7 @@ TEST(cmsg_received_with_less_than_a_header_sets_ctrunc)
     struct msghdr h;
 
     put(a, 1);
-    CHECK_EQ(receive_control(fd, control, 15, &h), 16);
+    CHECK_EQ(receive_control(fd, control, sizeof(struct cmsghdr) - 1, &h), 16);
     CHECK_EQ(h.msg_flags, MSG_CTRUNC | MSG_DONTROUTE);
     CHECK_EQ(h.msg_controllen, 0);
 }
@@ -212,10 +210,10 @@ TEST(cmsg_received_in_part_sets_ctrunc)
     struct msghdr h;
 
     put(a, 1);
-    CHECK_EQ(receive_control(fd, control, 24, &h), 16);
+    CHECK_EQ(receive_control(fd, control, CMSG_LEN(sizeof(struct timeval) / 2), &h), 16);
     CHECK_EQ(h.msg_flags, MSG_CTRUNC | MSG_DONTROUTE);
-    CHECK_EQ(h.msg_controllen, 24);
-    CHECK_EQ(c->cmsg_len, 24);
+    CHECK_EQ(h.msg_controllen, CMSG_LEN(sizeof(struct timeval) / 2));
+    CHECK_EQ(c->cmsg_len, CMSG_LEN(sizeof(struct timeval) / 2));
     CHECK_EQ(c->cmsg_type, SO_TIMESTAMP);
 }
 
@@ -226,9 +224,9 @@ TEST(cmsg_received_into_exact_room)
     struct msghdr h;
 
     put(a, 1);
-    CHECK_EQ(receive_control(fd, control, CMSG_SPACE(16), &h), 16);
+    CHECK_EQ(receive_control(fd, control, CMSG_SPACE(sizeof(struct timeval)), &h), 16);
     CHECK_EQ(h.msg_flags, MSG_DONTROUTE);
-    CHECK_EQ(h.msg_controllen, CMSG_SPACE(16));
+    CHECK_EQ(h.msg_controllen, CMSG_SPACE(sizeof(struct timeval)));
 }
 
 TEST(cmsg_received_into_a_bad_pointer)
