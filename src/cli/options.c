@@ -10,12 +10,14 @@
 static const char empty_text[] = "";
 
 /* The table in getopt's form. Options without a letter are known by 256 + their index. */
-static void translate(const struct cli_option *options, struct option *longs, char *letters)
+static void translate(const struct cli_command *command, struct option *longs, char *letters)
 {
-    *letters++ = '+'; /* stop at the first argument: what follows belongs to CMD */
-    *letters++ = ':'; /* errors are ours to print */
+    const struct cli_option *options = command->options;
+
+    if (!command->permutes) *letters++ = '+'; /* stop at the first argument: what follows belongs to CMD */
+    *letters++ = ':';                         /* errors are ours to print */
     for (int i = 0; options[i].name; i++) {
-        bool takes = options[i].kind == OPTION_LIST;
+        bool takes = options[i].kind == OPTION_LIST || options[i].kind == OPTION_TEXT;
         longs[i] = (struct option){ options[i].name, takes ? required_argument : no_argument, NULL, 256 + i };
         if (options[i].letter) {
             *letters++ = options[i].letter;
@@ -49,6 +51,7 @@ static int store(const struct cli_command *command, const struct cli_option *opt
 
     switch (option->kind) {
     case OPTION_FLAG: *(bool *)field = true; return 0;
+    case OPTION_TEXT: *(const char **)(void *)field = value; return 0;
     case OPTION_LIST:
         list = (struct option_list *)(void *)field;
         if (list->count == OPTION_LIST_MAX) return usage_error(command, "given too often: --", option->name);
@@ -64,7 +67,7 @@ int options_parse(const struct cli_command *command, int argc, char *argv[], voi
     char letters[2 * OPTIONS_MAX + 3];
     int found;
 
-    translate(command->options, longs, letters);
+    translate(command, longs, letters);
     optind = 0; /* start anew, also within one process */
     while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
         char letter[] = { '-', (char)optopt, 0 };

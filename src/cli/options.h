@@ -11,6 +11,7 @@
 /* Where an option's value goes. */
 enum option_kind {
     OPTION_FLAG, /* bool */
+    OPTION_TEXT, /* const char *: the last one counts */
     OPTION_LIST, /* struct option_list: may be given again */
     OPTION_HELP, /* prints the command's help and exits */
 };
@@ -36,6 +37,7 @@ struct cli_command {
     const char *text;                 /* paragraphs for --help; may be NULL */
     const struct cli_option *options; /* ends with name NULL */
     bool has_rest;                    /* takes arguments after the options */
+    bool permutes;                    /* ... or between them */
     int (*run)(const struct cli_command *command, int argc, char *argv[]);
 };
 

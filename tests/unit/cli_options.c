@@ -11,17 +11,22 @@
 
 struct sample {
     bool flag;
+    const char *text;
     struct option_list names;
 };
 
 static const struct cli_option table[] = {
     { "flag", 'f', OPTION_FLAG, NULL, offsetof(struct sample, flag), "a flag" },
+    { "text", 't', OPTION_TEXT, "TEXT", offsetof(struct sample, text), "a text" },
     { "name", 'n', OPTION_LIST, "NAME", offsetof(struct sample, names), "a name" },
     { "help", 'h', OPTION_HELP, NULL, 0, "help" },
     { NULL },
 };
 static const struct cli_command with_rest = {
     .name = "sample", .synopsis = "", .options = table, .has_rest = true
+};
+static const struct cli_command permuting = {
+    .name = "sample", .synopsis = "", .options = table, .has_rest = true, .permutes = true
 };
 static const struct cli_command without_rest = { .name = "sample", .synopsis = "", .options = table };
 
@@ -52,6 +57,28 @@ static void options_end_at_the_command_or_dashes(void **state)
     assert_int_equal(PARSE(&with_rest, &sample, "cmd", "-f"), 1);
     assert_int_equal(PARSE(&with_rest, &sample, "--", "-f"), 2);
     assert_false(sample.flag);
+}
+
+static void options_of_one_value_keep_the_last(void **state)
+{
+    struct sample sample = { 0 };
+    (void)state;
+    assert_int_equal(PARSE(&with_rest, &sample, "-t", "a", "--text", "b"), 5);
+    assert_string_equal(sample.text, "b");
+    assert_int_equal(PARSE(&with_rest, &sample, "-t"), -1 - EXIT_USAGE);
+}
+
+static void options_may_stand_between_arguments_where_that_is_wanted(void **state)
+{
+    const char *argv[] = { "sample", "one", "-f", "two", "--text=a", "--", "-n", NULL };
+    struct sample sample = { 0 };
+    (void)state;
+    assert_int_equal(parse(&permuting, &sample, argv), 4);
+    assert_true(sample.flag);
+    assert_string_equal(sample.text, "a");
+    assert_string_equal(argv[4], "one");
+    assert_string_equal(argv[5], "two");
+    assert_string_equal(argv[6], "-n");
 }
 
 static void options_errors_are_usage_errors(void **state)
@@ -120,6 +147,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_fill_the_structure),
         cmocka_unit_test(options_end_at_the_command_or_dashes),
+        cmocka_unit_test(options_of_one_value_keep_the_last),
+        cmocka_unit_test(options_may_stand_between_arguments_where_that_is_wanted),
         cmocka_unit_test(options_errors_are_usage_errors),
         cmocka_unit_test(options_lists_are_bounded),
         cmocka_unit_test(every_command_can_be_found_and_has_help),
