@@ -2,7 +2,7 @@
 
 _pocketcan() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="run up down status bus link fault doctor help version" options="--help" i
+    local commands="run up down status bus link fault dump extcap doctor help version" options="--help" i
 
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -39,6 +39,15 @@ _pocketcan() {
     bus) options="add set del show --speed --json --watch --help" ;;
     link) options="add del bus --help" ;;
     fault) options="add show del bit stuff form crc ack lost corrupt overrun delay babble dominant cut tx rx id chance seed count from for by --json --help" ;;
+    dump)
+        [[ $previous == -[cd] || $previous == --count || $previous == --duration ]] && return
+        if [[ $previous == -w || $previous == --write ]]; then
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            return
+        fi
+        options="any --write --count --duration --quiet --pcapng --help"
+        ;;
+    extcap) options="--extcap-interfaces --extcap-version --extcap-interface --extcap-dlts --extcap-config --extcap-capture-filter --filter --capture --fifo --help" ;;
     help) options="$commands --help" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")

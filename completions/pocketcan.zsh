@@ -11,6 +11,8 @@ _pocketcan() {
         'bus:make and show simulated buses'
         'link:make a can interface on a simulated bus, or remove it'
         'fault:make errors happen on simulated buses'
+        'dump:capture traffic into a pcapng file, fifo or pipe'
+        'extcap:what Wireshark runs to list and capture interfaces'
         'doctor:say what of this machine pocketcan can use'
         'help:show what there is, or the help of one command'
         'version:show the version'
@@ -46,6 +48,19 @@ _pocketcan() {
     fault)
         _values 'fault' add show del bit stuff form crc ack lost corrupt overrun delay babble dominant cut \
             tx rx id chance seed count from for by --json --help
+        ;;
+    dump)
+        shift words
+        ((CURRENT--))
+        _arguments '(-w --write)'{-w,--write}'[write to a file]:file:_files' \
+            '(-c --count)'{-c,--count}'[end after so many frames]:frames:' \
+            '(-d --duration)'{-d,--duration}'[end after that time]:seconds:' \
+            '(-q --quiet)'{-q,--quiet}'[say only what is wrong]' '--pcapng[the only format]' \
+            '(-h --help)'{-h,--help}'[show the help]' '*:interface:(any vcan0 vcan1 can0)'
+        ;;
+    extcap)
+        _values 'extcap' --extcap-interfaces --extcap-version --extcap-interface --extcap-dlts --extcap-config \
+            --extcap-capture-filter --filter --capture --fifo --help
         ;;
     help) _describe command commands ;;
     *) _arguments '(-h --help)'{-h,--help}'[show the help]' ;;

@@ -1,5 +1,5 @@
-/* cli/main.c - one program under several names: the command `pocketcan`, its daemon, and the shims that
- * stand for modprobe and sudo inside an instance (symbolic links to this program). */
+/* cli/main.c - one program under several names: the command `pocketcan`, its daemon, the shims that
+ * stand for modprobe and sudo inside an instance, and Wireshark's plug-in (symbolic links to this program). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 static const struct {
     const char *name;
     int (*run)(int argc, char *argv[]);
-} shims[] = { { "modprobe", shim_modprobe }, { "sudo", shim_sudo } };
+} shims[] = { { "modprobe", shim_modprobe }, { "sudo", shim_sudo }, { "pocketcan-extcap", shim_extcap } };
 
 /* Other spellings of commands. */
 static const char *const aliases[][2] = {
