@@ -96,6 +96,8 @@ struct control {
     uint32_t magic, version;
     atomic_u32 links_gen; /* one more at every change of any interface */
     atomic_u32 next_ifindex;
+    atomic_u64 bell_name;   /* where the worker listens (wake.h): the bytes of an abstract name; 0: nowhere */
+    atomic_u64 bell_secret; /* and what it believes */
     struct bus_link links[LINKS_MAX];
     _Alignas(64) unsigned char can_config[LINKS_MAX][CAN_CONFIG_SIZE];
     _Alignas(64) unsigned char wire[WIRES_MAX][WIRE_SIZE];

@@ -70,26 +70,29 @@ static long send_from_fresh(const struct sockaddr_un *address, int size)
     return sent;
 }
 
-int wake_bell_address(const struct bus *bus, struct sockaddr_un *out)
+static int bell_address(const struct bus *bus, struct sockaddr_un *out)
 {
-    static const char head[] = "\0pocketcan:";
+    uint64_t name = load_acquire(&bus->control->bell_name);
+    int size = 0;
 
-    if (bus->dir_size + sizeof(head) > sizeof(out->sun_path)) return -ENAMETOOLONG;
-    out->sun_family = AF_UNIX;
-    __builtin_memcpy(out->sun_path, head, sizeof(head) - 1);
-    __builtin_memcpy(out->sun_path + sizeof(head) - 1, bus->dir, bus->dir_size);
-    return (int)(offsetof(struct sockaddr_un, sun_path) + sizeof(head) - 1 + bus->dir_size);
+    if (!name) return -ENOENT;
+    *out = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    __builtin_memcpy(out->sun_path + 1, &name, sizeof(name));
+    while (size < (int)sizeof(name) && out->sun_path[1 + size])
+        size++;
+    return (int)offsetof(struct sockaddr_un, sun_path) + 1 + size;
 }
 
 /* We cannot reach the socket by its name - since setuid() or chroot() - but the daemon can. */
 static long ask_daemon(const struct bus *bus, uint32_t slot)
 {
+    struct wake_bell bell = { load_acquire(&bus->control->bell_secret), slot, 0 };
     struct sockaddr_un address;
-    int size = wake_bell_address(bus, &address), fd = size < 0 ? size : wake_socket();
+    int size = bell_address(bus, &address), fd = size < 0 ? size : wake_socket();
     long sent;
 
     if (fd < 0) return fd;
-    sent = sys_call(SYS_sendto, fd, &slot, sizeof(slot), MSG_DONTWAIT | MSG_NOSIGNAL, &address, size);
+    sent = sys_call(SYS_sendto, fd, &bell, sizeof(bell), MSG_DONTWAIT | MSG_NOSIGNAL, &address, size);
     sys_call(SYS_close, fd);
     return sent;
 }

@@ -34,10 +34,12 @@ static inline bool wake_is_wanted(const struct bus *bus, uint32_t slot)
 /* One token more for slot.gen, whatever the state; for slot_nudge. */
 void wake_nudge(const struct bus *bus, uint32_t slot, uint32_t gen);
 
-/* The daemon's bell: a program that cannot reach a socket by its name any more sends the slot's number there, as u32, and the
- * daemon sends the token. Abstract, so that it needs no permission; all that it does for a stranger is a token too many. Returns
- * the length of the address, or -ENAMETOOLONG. */
-int wake_bell_address(const struct bus *bus, struct sockaddr_un *out);
+/* What rings the daemon's bell (daemon/bell.c): a program that cannot reach a socket by its name any more, since setuid() or
+ * chroot(), sends this to control.bell_name, and the daemon sends the token. */
+struct wake_bell {
+    uint64_t secret; /* control.bell_secret */
+    uint32_t slot, pad;
+};
 
 /* A datagram socket to send tokens from, or -errno; the caller closes it. */
 int wake_socket(void);

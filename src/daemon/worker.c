@@ -24,6 +24,7 @@
 #include "bus/far.h"
 #include "bus/slot.h"
 #include "bus/wake.h"
+#include "daemon/bell.h"
 #include "daemon/ctlserver.h"
 #include "daemon/engine.h"
 #include "daemon/linkserver.h"
@@ -32,7 +33,8 @@
 #include "daemon/simulator.h"
 
 #define TICK_S          1
-#define IDLE_TICK_MAX_S 4 /* an attached program opens sockets without telling us */
+#define BELL_TURN       64 /* rings of the bell before others have their turn */
+#define IDLE_TICK_MAX_S 4  /* an attached program opens sockets without telling us */
 
 struct worker {
     struct bus bus;
@@ -43,7 +45,7 @@ struct worker {
     struct show show;
     struct loop_source timer;
     struct loop_source end;        /* WORKER_END_SIGNAL */
-    struct loop_source bell;       /* wake_bell_address() */
+    struct loop_source bell;       /* bell_open() */
     unsigned tick_s;               /* seconds until the next tick; 0: none set */
     uint32_t stale[SOCKETS_MAX];   /* slot_sweep()'s memory */
     uint64_t waiting[SOCKETS_MAX]; /* slot_nudge()'s memory */
@@ -105,30 +107,23 @@ static void on_tick(struct loop_source *source, uint32_t events)
 
 static void on_bell(struct loop_source *source, uint32_t events)
 {
-    uint32_t slot;
+    int slot = 0;
 
     (void)events;
-    while (recv(source->fd, &slot, sizeof(slot), 0) == sizeof(slot)) {
-        if (slot >= SOCKETS_MAX) continue;
+    for (unsigned i = 0; i < BELL_TURN && (slot = bell_take(worker.bus.control, source->fd)) != BELL_SILENT; i++) {
+        if (slot < 0) continue;
         if (load_relaxed(&worker.bus.data->slot[slot].protocol) > CAN_RAW)
-            engine_nudge(&worker.engine, slot);
-        else if (wake_pending(&worker.bus, slot))
-            wake_nudge(&worker.bus, slot, load_relaxed(&worker.bus.data->slot[slot].gen));
+            engine_nudge(&worker.engine, (uint32_t)slot);
+        else if (wake_pending(&worker.bus, (uint32_t)slot))
+            wake_nudge(&worker.bus, (uint32_t)slot, load_relaxed(&worker.bus.data->slot[slot].gen));
     }
 }
 
-/* Without it (the name is taken, or the namespace knows none) such programs are woken at the next tick. */
-static void start_bell(void)
+/* Without it (the machine knows no abstract names) such programs are woken at the next tick. */
+static void start_bell(struct control *control)
 {
-    struct sockaddr_un address;
-    int size = wake_bell_address(&worker.bus, &address);
-
-    worker.bell =
-        (struct loop_source){ socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on_bell };
-    if (worker.bell.fd < 0) return;
-    if (size < 0 || bind(worker.bell.fd, (struct sockaddr *)&address, (socklen_t)size) < 0 ||
-        loop_add(&worker.bell, EPOLLIN) < 0)
-        close(worker.bell.fd);
+    worker.bell = (struct loop_source){ bell_open(control), on_bell };
+    if (worker.bell.fd >= 0 && loop_add(&worker.bell, EPOLLIN) < 0) close(worker.bell.fd);
 }
 
 /* The supervisor says so, or its death does. */
@@ -250,7 +245,7 @@ static int start(const struct worker_config *config)
     if (error) return error;
     error = watch_end();
     if (error) return error;
-    start_bell();
+    start_bell(config->control);
     error = start_engine();
     if (error) return error;
     linkserver_start(&worker.links);
