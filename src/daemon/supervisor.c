@@ -32,6 +32,7 @@
 #include <unistd.h>
 #include "bus/attach.h"
 #include "daemon/instance.h"
+#include "daemon/privileges.h"
 #include "daemon/worker.h"
 
 #define BACKOFF_FIRST_MS 10
@@ -121,6 +122,11 @@ static int set_up(struct supervisor *super)
     struct timespec now;
 
     int error = super->life_fd >= 0 ? instance_make_private(instance) : 0;
+    if (!error && access(instance->dir, R_OK | W_OK | X_OK) < 0)
+        return instance_fail(instance, -errno,
+                             "%s: %s: the daemon of root has no privileges of root: set POCKETCAN_DIR to a "
+                             "directory that root's own files may lie in",
+                             instance->dir, strerror(errno));
     if (!error) error = take_lock(super);
     if (!error) error = instance_fill(instance);
     if (error) return error;
@@ -259,6 +265,7 @@ int supervisor_main(int argc, char *argv[])
     prctl(PR_SET_NAME, SUPERVISOR_COMM);
     umask(0077);
     raise_file_limit();
+    privileges_drop();
     if (private && fcntl(LIFE_FD, F_SETFD, FD_CLOEXEC) == 0) super.life_fd = LIFE_FD;
     error = private ? 0 : instance_name(instance, argv[1]);
     if (!error && chdir("/") == 0) error = set_up(&super);
