@@ -26,7 +26,9 @@
 #include <unistd.h>
 #include "bus/layout.h"
 #include "config.h"
+#include "daemon/system.h"
 #include "sockets/ctl.h"
+#include "sockets/process.h"
 
 int instance_fail(struct instance *instance, int error, const char *format, ...)
 {
@@ -82,12 +84,22 @@ static const char *runtime_dir(size_t suffix_size)
     return dir;
 }
 
+/* The system-wide instance if we may use it: root may make it, too. */
+static const char *system_dir(void)
+{
+    return process_system_dir() || (geteuid() == 0 && system_is_installed()) ? PROCESS_SYSTEM_DIR : NULL;
+}
+
 int instance_locate(struct instance *instance)
 {
     const char *dir = getenv("POCKETCAN_DIR");
     char path[INSTANCE_DIR_MAX + 32];
 
+    if (dir && !strcmp(dir, "-"))
+        return instance_fail(instance, -EINVAL, "POCKETCAN_DIR=- means no instance: unset it to use one");
     if (dir && dir[0]) return instance_name(instance, dir);
+    dir = system_dir();
+    if (dir) return instance_name(instance, dir);
     dir = runtime_dir(sizeof("/pocketcan"));
     if (dir)
         snprintf(path, sizeof(path), "%s/pocketcan", dir);
@@ -175,7 +187,7 @@ int instance_enter(struct instance *instance, bool make)
     if (!S_ISDIR(st.st_mode))
         return instance_fail(instance, -ENOTDIR, "%s is %s, not a directory: remove it or set POCKETCAN_DIR",
                              instance->dir, S_ISLNK(st.st_mode) ? "a symbolic link" : "a file");
-    if (st.st_uid != geteuid() && (geteuid() != 0 || make))
+    if (st.st_uid != geteuid() && (geteuid() != 0 || (make && !system_owns(instance->dir))))
         return instance_fail(instance, -EACCES,
                              "%s belongs to uid %u, not to you: set POCKETCAN_DIR to a directory of your own",
                              instance->dir, (unsigned)st.st_uid);

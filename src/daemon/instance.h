@@ -25,8 +25,8 @@ struct instance {
 __attribute__((format(printf, 3, 4))) int instance_fail(struct instance *instance, int error,
                                                         const char *format, ...);
 
-/* Finds the directory by the environment: $POCKETCAN_DIR, else $XDG_RUNTIME_DIR/pocketcan, else
- * /tmp/pocketcan-UID. Touches nothing. Returns 0, or -EINVAL / -ENAMETOOLONG with `why`. */
+/* Finds the directory by the environment: $POCKETCAN_DIR, else that of the system-wide instance when it is
+ * ours or we are root, else $XDG_RUNTIME_DIR/pocketcan, else /tmp/pocketcan-UID. Touches nothing. Returns 0, or -EINVAL / -ENAMETOOLONG with `why`. */
 int instance_locate(struct instance *instance);
 
 /* As instance_locate() with the directory given. A relative one is taken from the working directory. */

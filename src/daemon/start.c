@@ -17,10 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "bus/layout.h"
+#include "daemon/privileges.h"
 #include "daemon/supervisor.h"
+#include "daemon/system.h"
+#include "sockets/process.h"
 
 #define HELLO_TRIES 50
 
@@ -80,6 +84,18 @@ static void put_fd(int fd, int wanted)
         dup2(fd, wanted);
 }
 
+/* Root starts the system-wide instance for the user whose it is. */
+static void become_owner(const char *dir)
+{
+    struct stat st;
+
+    if (geteuid() != 0 || dir[0] != '/' || lstat(dir, &st) < 0 || st.st_uid == 0) return;
+    int error = privileges_become(st.st_uid, st.st_gid);
+    if (!error) return;
+    dprintf(NOTIFY_FD, "cannot become uid %u: %s", (unsigned)st.st_uid, strerror(-error));
+    _exit(1);
+}
+
 /* In the daemon-to-be: a clean process, then the program. Does not return. */
 _Noreturn static void become_daemon(int notify_fd, int life_fd, char *const argv[])
 {
@@ -100,6 +116,8 @@ _Noreturn static void become_daemon(int notify_fd, int life_fd, char *const argv
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     unsetenv("LD_PRELOAD");
+    setenv("POCKETCAN_DIR", "-", 1); /* the library may come from /etc/ld.so.preload */
+    become_owner(argv[2]);
     execv("/proc/self/exe", argv);
     execv((const char *)getauxval(AT_EXECFN), argv);
     dprintf(NOTIFY_FD, "cannot execute the daemon: %s", strerror(errno));
@@ -185,14 +203,24 @@ static int start_in(struct instance *instance, bool *started)
     return error;
 }
 
+static int enter_or_make(struct instance *instance)
+{
+    int error = instance_enter(instance, false);
+
+    if (error != -ENOENT) return error;
+    if (geteuid() != 0 || strcmp(instance->dir, PROCESS_SYSTEM_DIR) != 0 || !system_is_installed())
+        return instance_enter(instance, true);
+    error = system_make(instance);
+    return error ? error : instance_enter(instance, false);
+}
+
 int daemon_start(struct instance *instance, bool *started)
 {
     bool ours = false;
     int error;
 
     do {
-        error = instance_enter(instance, false);
-        if (error == -ENOENT) error = instance_enter(instance, true);
+        error = enter_or_make(instance);
         /* A version file of a dead daemon says nothing: only one that runs has to be ours. */
         if (!error) error = start_in(instance, &ours);
         if (error == -EPROTO) instance_check_version(instance);

@@ -82,7 +82,7 @@ void fds_adopt(int fd)
     if (domain == AF_NETLINK && option_of(fd, SO_PROTOCOL) == NETLINK_ROUTE && process_has_instance())
         fds_add_netlink(fd);
     if (domain != AF_UNIX || raw_identify_dir(fd, dir, sizeof(dir)) != 0) return;
-    if (!process_has_instance()) process_set_dir(dir, false);
+    if (!process_has_instance() && process_trusts_dir(dir)) process_set_dir(dir, false);
     bus = process_bus();
     slot = bus ? raw_identify(bus, fd) : -1;
     if (slot < 0) return;

@@ -6,8 +6,10 @@
 #include "sockets/fdtab.h"
 #include "sockets/process.h"
 #include <fcntl.h>
+#include <linux/stat.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 /* prefix: door_ fork __fork */
 
@@ -82,10 +84,20 @@ static bool join(char *path, size_t room, const char *first, const char *second)
     return true;
 }
 
-/* $POCKETCAN_DIR, else $XDG_RUNTIME_DIR/pocketcan, else /tmp/pocketcan-UID. */
+/* $XDG_RUNTIME_DIR, when it is ours: sudo and su may leave that of another user in the environment. */
+static const char *runtime_dir(uint32_t uid)
+{
+    const char *dir = getenv("XDG_RUNTIME_DIR");
+    struct statx about;
+
+    if (!dir || *dir != '/' || sys_call(SYS_statx, AT_FDCWD, dir, 0, STATX_UID, &about) != 0) return NULL;
+    return about.stx_uid == uid ? dir : NULL;
+}
+
+/* $POCKETCAN_DIR, else $XDG_RUNTIME_DIR/pocketcan, else /tmp/pocketcan-UID; before these two the system-wide instance (process.c). */
 static void name_instance(void)
 {
-    const char *dir = getenv("POCKETCAN_DIR"), *runtime = getenv("XDG_RUNTIME_DIR");
+    const char *dir = getenv("POCKETCAN_DIR"), *runtime;
     char path[112], digits[12], *digit = digits + sizeof(digits) - 1;
     uint32_t uid = (uint32_t)sys_call6(SYS_geteuid, 0, 0, 0, 0, 0, 0);
 
@@ -93,19 +105,33 @@ static void name_instance(void)
         process_set_dir(dir, true);
         return;
     }
+    runtime = runtime_dir(uid);
     *digit = 0;
     do
         *--digit = (char)('0' + uid % 10);
     while (uid /= 10);
-    if (runtime && *runtime ? join(path, sizeof(path), runtime, "/pocketcan")
-                            : join(path, sizeof(path), "/tmp/pocketcan-", digit))
+    if (runtime ? join(path, sizeof(path), runtime, "/pocketcan")
+                : join(path, sizeof(path), "/tmp/pocketcan-", digit))
         process_set_dir(path, false);
+}
+
+/* POCKETCAN_DIR=- says so; and a program that gains rights by being executed, which only /etc/ld.so.preload lets us into, must not
+ * take in what the environment of its caller says, nor share memory with him. */
+static bool is_kept_out(void)
+{
+    const char *dir = getenv("POCKETCAN_DIR");
+
+    return getauxval(AT_SECURE) || (dir && dir[0] == '-' && !dir[1]);
 }
 
 __attribute__((constructor)) static void start(void)
 {
     real_resolve();
     fdtab_own();
+    if (is_kept_out()) {
+        process_disable();
+        return;
+    }
     name_instance();
     adopt_inherited();
 }

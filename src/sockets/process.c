@@ -20,7 +20,7 @@ enum { NONE, READY };
 #define WAIT_STEP_NS 200000
 
 static char instance_dir[DIR_SIZE];
-static bool dir_chosen;
+static bool dir_chosen, disabled;
 static _Atomic(void *) windows[SOCKETS_MAX];
 #if DATA_IS_NARROW
 static void *map_piece(const struct bus *bus, uint64_t offset, size_t size);
@@ -37,7 +37,7 @@ void process_set_dir(const char *dir, bool chosen)
 
     while (size > 1 && dir[size - 1] == '/')
         size--;
-    if (size == 0 || size >= DIR_SIZE || dir[0] != '/') return;
+    if (size == 0 || size >= DIR_SIZE || dir[0] != '/' || disabled) return;
     memcpy(instance_dir, dir, size);
     instance_dir[size] = 0;
     instance.dir = instance_dir;
@@ -45,27 +45,57 @@ void process_set_dir(const char *dir, bool chosen)
     dir_chosen = chosen;
 }
 
-/* A directory that somebody else laid where ours would be leads to memory that he shares. */
-static int check_dir(void)
+void process_disable(void)
 {
-    struct statx about;
-    uint32_t uid = (uint32_t)sys_call6(SYS_geteuid, 0, 0, 0, 0, 0, 0);
-    long error =
-        sys_call(SYS_statx, AT_FDCWD, instance.dir, AT_SYMLINK_NOFOLLOW, STATX_UID | STATX_MODE, &about);
-
-    if (error) return (int)error;
-    if (about.stx_uid != uid && !(uid == 0 && dir_chosen)) return -EPERM;
-    return about.stx_mode & 022 ? -EPERM : 0;
+    disabled = true;
+    instance.dir = NULL;
 }
 
-static int hello(int fds[2])
+static uint32_t my_uid(void) { return (uint32_t)sys_call6(SYS_geteuid, 0, 0, 0, 0, 0, 0); }
+
+/* A directory, its owner and what others may do to it; 0 or -errno. */
+static int look_at(const char *dir, uint32_t *owner, unsigned *others)
+{
+    struct statx about;
+    long error = sys_call(SYS_statx, AT_FDCWD, dir, AT_SYMLINK_NOFOLLOW, STATX_UID | STATX_MODE, &about);
+
+    if (error) return (int)error;
+    *owner = about.stx_uid;
+    *others = about.stx_mode & 022;
+    return 0;
+}
+
+const char *process_system_dir(void)
+{
+    uint32_t above = 1, owner = 0, uid = my_uid();
+    unsigned others = 0, others_above = 0;
+
+    if (look_at(PROCESS_SYSTEM_DIR, &owner, &others) || look_at("/run", &above, &others_above)) return NULL;
+    return above == 0 && !others_above && !others && (owner == uid || uid == 0) ? PROCESS_SYSTEM_DIR : NULL;
+}
+
+/* A directory that somebody else laid where ours would be leads to memory that he shares. */
+static int check_dir(const char *dir, bool chosen)
+{
+    uint32_t owner = 0, uid = my_uid();
+    unsigned others = 0;
+    int error = look_at(dir, &owner, &others);
+
+    if (error) return error;
+    return others || (owner != uid && !(uid == 0 && chosen)) ? -EPERM : 0;
+}
+
+bool process_trusts_dir(const char *dir) { return check_dir(dir, false) == 0; }
+
+static int hello(const char *dir, int fds[2])
 {
     struct ctl_hello answer;
     size_t size = 0;
     int error;
 
     fds[0] = fds[1] = -1;
-    error = ctl_call(instance_dir, CTL_HELLO, NULL, 0, -1, &answer, sizeof(answer), &size, fds, 2);
+    if (!dir) return -ENOENT;
+    error = ctl_call(dir, CTL_HELLO, NULL, 0, -1, &answer, sizeof(answer), &size, fds, 2);
     if (!error && (size < sizeof(answer) || answer.layout_version != LAYOUT_VERSION)) error = -EPROTO;
     return error;
 }
@@ -76,21 +106,30 @@ static void close_both(const int fds[2])
         if (fds[i] >= 0) sys_call(SYS_close, fds[i]);
 }
 
-static int attach(void)
+static int attach_to(const char *dir, size_t size, bool chosen)
 {
-    struct bus fresh = { .dir = instance.dir, .dir_size = instance.dir_size };
-    int fds[2], error;
+    struct bus fresh = { .dir = dir, .dir_size = size };
+    int fds[2] = { -1, -1 }, error;
 
-    if (!instance.dir) return -ENOENT;
-    error = check_dir();
-    if (error) return error;
-    error = hello(fds);
+    error = check_dir(dir, chosen);
+    if (!error) error = hello(dir, fds);
     if (!error) error = attach_map(&fresh, fds[0], fds[1], false);
     close_both(fds);
     if (error) return error;
+    instance.dir = fresh.dir;
+    instance.dir_size = fresh.dir_size;
     instance.control = fresh.control;
     instance.data = fresh.data;
     return 0;
+}
+
+/* The system-wide instance may have come after this program. */
+static int attach(void)
+{
+    const char *system = dir_chosen || disabled ? NULL : process_system_dir();
+
+    if (system && !attach_to(system, sizeof(PROCESS_SYSTEM_DIR) - 1, true)) return 0;
+    return instance.dir ? attach_to(instance_dir, instance.dir_size, dir_chosen) : -ENOENT;
 }
 
 const struct bus *process_bus_attached(void)
@@ -136,21 +175,38 @@ const struct bus *process_bus(void)
     return &instance;
 }
 
-bool process_has_instance(void)
+static bool has_ctl(const char *dir)
 {
     char path[DIR_SIZE + 4];
+    size_t size = strlen(dir);
+
+    memcpy(path, dir, size);
+    memcpy(path + size, "/ctl", 5);
+    return sys_call(SYS_faccessat, AT_FDCWD, path, 0) == 0;
+}
+
+/* Where our instance is, or would be: the system-wide one, if it runs, or that of the user. NULL: none. */
+static const char *expected_dir(void)
+{
+    if (load_acquire(&state) == READY || dir_chosen || disabled) return instance.dir;
+    return has_ctl(PROCESS_SYSTEM_DIR) && process_system_dir() ? PROCESS_SYSTEM_DIR : instance.dir;
+}
+
+bool process_has_instance(void)
+{
+    const char *dir;
 
     if (load_acquire(&state) == READY) return true;
-    if (!instance.dir) return false;
-    memcpy(path, instance.dir, instance.dir_size);
-    memcpy(path + instance.dir_size, "/ctl", 5);
-    return sys_call(SYS_faccessat, AT_FDCWD, path, 0) == 0;
+    dir = expected_dir();
+    return dir && has_ctl(dir);
 }
 
 const char *process_dir(size_t *size)
 {
-    *size = instance.dir_size;
-    return instance.dir;
+    const char *dir = expected_dir();
+
+    *size = dir ? strlen(dir) : 0;
+    return dir;
 }
 
 #if DATA_IS_NARROW
@@ -160,7 +216,7 @@ static void *map_piece(const struct bus *bus, uint64_t offset, size_t size)
     int fds[2];
 
     (void)bus;
-    if (!hello(fds) && attach_map_piece(fds[1], offset, size, &piece)) piece = NULL;
+    if (!hello(instance.dir, fds) && attach_map_piece(fds[1], offset, size, &piece)) piece = NULL;
     close_both(fds);
     return piece;
 }
@@ -172,7 +228,7 @@ int process_need_ext(void)
     int fds[2], error;
 
     if (instance.ext) return 0;
-    error = hello(fds);
+    error = hello(instance.dir, fds);
     if (!error) error = attach_map_ext(&instance, fds[1]); /* two threads at once map it twice: harmless */
     close_both(fds);
     return error;
@@ -185,7 +241,7 @@ const void *process_window(uint32_t slot)
     int fds[2];
 
     if (window) return window;
-    if (!hello(fds) && !attach_map_window(fds[1], slot, &window))
+    if (!hello(instance.dir, fds) && !attach_map_window(fds[1], slot, &window))
         store_release(&windows[slot], window); /* as above */
     close_both(fds);
     return window;

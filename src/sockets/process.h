@@ -8,6 +8,17 @@
  * `chosen`, by the user that is, lets root use the instance of another user. */
 void process_set_dir(const char *dir, bool chosen);
 
+/* Is it a directory that we would take an instance from without being told to? A descriptor from elsewhere may name any. */
+bool process_trusts_dir(const char *dir);
+
+/* From now on this process has no instance, whatever is set: one that runs with more rights than who started it, or the daemon. */
+void process_disable(void);
+
+/* The directory of the system-wide instance (`pocketcan install --system`), when there is one and it is ours or we are root; else
+ * NULL. Who has not chosen a directory uses it before his own. Only root can have laid it there. */
+#define PROCESS_SYSTEM_DIR "/run/pocketcan"
+const char *process_system_dir(void);
+
 /* The instance, attached when first asked for; NULL when there is none (not running, another version, not ours). */
 const struct bus *process_bus(void);
 
