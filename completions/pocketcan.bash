@@ -2,7 +2,7 @@
 
 _pocketcan() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="run up down status bus link fault dump extcap doctor help version" options="--help" i
+    local commands="run up down status bus link fault dump extcap doctor install help version" options="--help" i
 
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -34,7 +34,8 @@ _pocketcan() {
         fi
         options="--private --link --help"
         ;;
-    up) options="--link --help" ;;
+    up) options="--link --quiet --help" ;;
+    install) options="--system --user --remove --help" ;;
     status | doctor) options="--json --help" ;;
     bus) options="add set del show --speed --json --watch --help" ;;
     link) options="add del bus --help" ;;

@@ -14,6 +14,7 @@ _pocketcan() {
         'dump:capture traffic into a pcapng file, fifo or pipe'
         'extcap:what Wireshark runs to list and capture interfaces'
         'doctor:say what of this machine pocketcan can use'
+        'install:give CAN to every program of this machine'
         'help:show what there is, or the help of one command'
         'version:show the version'
     )
@@ -36,7 +37,15 @@ _pocketcan() {
         shift words
         ((CURRENT--))
         _arguments '*'{-l,--link}'[make the vcan interface and raise it]:interface:(vcan0 vcan1 can0)' \
+            '(-q --quiet)'{-q,--quiet}'[say nothing but errors]' \
             '(-h --help)'{-h,--help}'[show the help]'
+        ;;
+    install)
+        shift words
+        ((CURRENT--))
+        _arguments '(-s --system -r --remove)'{-s,--system}'[load the library into every program]' \
+            '(-r --remove)'{-u,--user}'[whose the system-wide instance is]:user:_users' \
+            '(-r --remove -s --system)'{-r,--remove}'[undo that]' '(-h --help)'{-h,--help}'[show the help]'
         ;;
     status | doctor)
         shift words

@@ -9,11 +9,13 @@
 
 struct up_options {
     struct option_list links;
+    bool quiet;
 };
 
 static const struct cli_option up_table[] = {
     { "link", 'l', OPTION_LIST, "NAME", offsetof(struct up_options, links),
       "make the vcan interface NAME and raise it" },
+    { "quiet", 'q', OPTION_FLAG, NULL, offsetof(struct up_options, quiet), "say nothing but errors" },
     { "help", 'h', OPTION_HELP, NULL, 0, "show this help" },
     { NULL },
 };
@@ -40,6 +42,7 @@ static int up_main(const struct cli_command *command, int argc, char *argv[])
     if (instance_locate(&instance) || daemon_start(&instance, &started)) return fail(&instance);
     for (unsigned i = 0; i < up.links.count; i++)
         if (link_make(instance.dir, up.links.value[i])) return EXIT_FAILURE;
+    if (up.quiet) return 0;
     printf("pocketcan: %s in %s\n", started ? "started" : "runs already", instance.dir);
     return 0;
 }
@@ -61,7 +64,7 @@ static int down_main(const struct cli_command *command, int argc, char *argv[])
 
 const struct cli_command cli_up = {
     .name = "up",
-    .synopsis = "[--link NAME]...",
+    .synopsis = "[--quiet] [--link NAME]...",
     .summary = "Starts the instance, unless it runs already.",
     .options = up_table,
     .run = up_main,
