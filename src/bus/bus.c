@@ -348,10 +348,10 @@ static OFF_PATH int queue_for_controller(const struct bus *bus, uint32_t index, 
     const struct bus_link *link = &bus->control->links[index];
     uint64_t place = load_acquire(&link->tx_slot);
     uint32_t slot = (uint32_t)place;
-    struct ring_meta meta = { .time_ns = frame->time_ns,
+    struct ring_meta meta = { .time_ns = frame->tell_id,
                               .ifindex = load_relaxed(&link->ifindex),
-                              .record_flags =
-                                  (frame->loopback ? RECORD_LOCAL : 0) | (frame->charge ? RECORD_CHARGED : 0),
+                              .record_flags = (frame->loopback ? RECORD_LOCAL : 0u) |
+                                              (frame->charge ? RECORD_CHARGED : 0u) | frame->tell,
                               .gen = (uint32_t)(place >> 32),
                               .limit = load_relaxed(&link->tx_limit) };
 

@@ -38,6 +38,8 @@ struct bus_frame {
     int worker_fd;    /* the sender's connection to the worker + 1, to wake that by; 0: none */
     bool loopback;    /* CAN_RAW_LOOPBACK: local sockets receive it too */
     bool charge;      /* the origin's send buffer, as long as the frame waits for a controller */
+    uint8_t tell;     /* RECORD_TELL_*: what the origin wants to know of its way through a controller, ... */
+    uint32_t tell_id; /* ... and the number by which it knows the frame */
 };
 
 /* Sends on interface links[index] as its driver would: vcan loops back, vxcan also hands the frame to its peer.

@@ -40,7 +40,8 @@ static void write_message(const struct bus *bus, uint32_t number, uint32_t at,
     uint64_t value;
 
     store_relaxed(word_at(bus, number, at++), item->time_ns);
-    store_relaxed(word_at(bus, number, at++), item->id | (uint64_t)item->info << 32);
+    store_relaxed(word_at(bus, number, at++),
+                  item->id | (uint64_t)item->info << 32 | (uint64_t)item->hardware << 48);
     store_relaxed(word_at(bus, number, at++), item->size);
     for (uint32_t i = 0; i < item->size; i += 8) {
         value = 0;
@@ -78,7 +79,8 @@ static bool read_message(const struct bus *bus, uint32_t number, uint32_t at, ui
     out->time_ns = load_relaxed(word_at(bus, number, at++));
     value = load_relaxed(word_at(bus, number, at++));
     out->id = (uint32_t)value;
-    out->info = (uint32_t)(value >> 32);
+    out->info = (uint16_t)(value >> 32);
+    out->hardware = value >> 48 & 1;
     out->size = (uint32_t)load_relaxed(word_at(bus, number, at++));
     if (out->size > FRAME_XL_MAX || words_of(out->size) > used) return false;
     for (uint32_t i = 0; i < out->size; i += 8) {

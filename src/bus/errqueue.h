@@ -7,7 +7,8 @@
 /* A message: what recvmsg(MSG_ERRQUEUE) tells. */
 struct errqueue_item {
     uint64_t time_ns;
-    uint32_t info; /* SCM_TSTAMP_SND or SCM_TSTAMP_SCHED */
+    uint16_t info; /* SCM_TSTAMP_SND or SCM_TSTAMP_SCHED */
+    bool hardware; /* the time is the controller's */
     uint32_t id;   /* ee_data */
     uint32_t size; /* bytes of frame[] that count; 0: the frame was not asked for */
     _Alignas(8) uint8_t frame[RING_EXT_SIZE];

@@ -154,9 +154,13 @@ struct ring_record {
     atomic_u64 data[RING_DATA_SIZE / 8];
 };
 enum {
-    RECORD_LOCAL = 1,   /* sent on this host: MSG_DONTROUTE */
-    RECORD_BOUND = 2,   /* to an inbox, which can be in two maps: found in that of the interface */
-    RECORD_CHARGED = 4, /* to a controller: its sender's buffer is charged with it (charge.c) */
+    RECORD_LOCAL = 1,    /* sent on this host: MSG_DONTROUTE */
+    RECORD_BOUND = 2,    /* to an inbox, which can be in two maps: found in that of the interface */
+    RECORD_CHARGED = 4,  /* to a controller: its sender's buffer is charged with it (charge.c) */
+    RECORD_HARDWARE = 8, /* time_ns is what a controller says, too */
+    /* To a controller: its sender wants to be told when the driver has it, and when it was sent. Then time_ns is SOF_TIMESTAMPING_OPT_ID's number. */
+    RECORD_TELL_TAKEN = 16,
+    RECORD_TELL_SENT = 32,
 };
 
 /* The records of a ring; where it stands is in its slot. The gap makes the distance of two rings an odd number of pages: senders to
@@ -290,6 +294,7 @@ struct bus_slot {
         errqueue_tail;          /* words of the error queue: next to write, next to read (errqueue.c) */
     atomic_u32 errqueue_charge; /* bytes that the error queue is charged with, as SO_RCVBUF counts them */
     atomic_u32 tx_id;           /* SOF_TIMESTAMPING_OPT_ID counter */
+    atomic_u32 tx_told; /* messages of the worker may come to the error queue, whatever the options are now */
     atomic_u32 owner_pid, owner_uid; /* for people to read; never for decisions */
     atomic_u32 option[OPT_COUNT];
     /* Sockets of the daemon's protocols only. */

@@ -477,6 +477,7 @@ int slot_open(const struct bus *bus, uint32_t number, uint32_t gen)
     store_relaxed(&slot->stamp_ns, 0);
     store_relaxed(&slot->stamp_on, 0);
     store_relaxed(&slot->tx_id, 0);
+    store_relaxed(&slot->tx_told, 0);
     store_relaxed(&slot->errqueue_head, 0);
     store_relaxed(&slot->errqueue_tail, 0);
     store_relaxed(&slot->errqueue_charge, 0);

@@ -127,8 +127,12 @@ static bool accept_frame(struct sim_port *port, const struct ring_item *item, ui
     port->size = item->size;
     port->echoes = item->record_flags & RECORD_LOCAL;
     port->charged = item->record_flags & RECORD_CHARGED;
+    port->tell = item->record_flags & (RECORD_TELL_TAKEN | RECORD_TELL_SENT);
+    port->tell_id = (uint32_t)item->time_ns;
     memcpy(&port->frame, item->frame, item->size);
-    return simnode_send(&port->node, item->frame, kind, at) == 0;
+    if (simnode_send(&port->node, item->frame, kind, at)) return false;
+    if (unlikely(port->tell)) simulator_stamp_taken(port, stamp(port->wire, at));
+    return true;
 }
 
 /* Gives the controller the next frame, if it has none. */
@@ -163,7 +167,7 @@ static void on_received(struct simnode *node, const void *frame, enum frame_kind
     struct bus_frame out = frame_for(port, frame, kind == FRAME_FD ? FRAME_FD_SIZE : FRAME_CC_SIZE, at);
 
     count(port, COUNT_RECEIVED, frame, kind);
-    deliver(port, &out, 0);
+    deliver(port, &out, RECORD_HARDWARE);
 }
 
 static void on_done(struct simnode *node, bool sent, uint64_t at)
@@ -177,7 +181,8 @@ static void on_done(struct simnode *node, bool sent, uint64_t at)
         out.origin = port->origin;
         out.origin_gen = port->origin_gen;
         out.mark = port->mark;
-        if (port->echoes) deliver(port, &out, RECORD_LOCAL);
+        if (unlikely(port->tell)) simulator_stamp_sent(port, out.time_ns);
+        if (port->echoes) deliver(port, &out, RECORD_LOCAL | RECORD_HARDWARE);
     } else {
         add_relaxed(&simulator_counters(port)->tx_dropped, 1);
         port->aborted++;
@@ -190,7 +195,7 @@ static void on_error(struct simnode *node, const struct can_frame *frame, uint64
     struct sim_port *port = port_of(node);
     struct bus_frame out = frame_for(port, frame, FRAME_CC_SIZE, at);
 
-    deliver(port, &out, 0);
+    deliver(port, &out, RECORD_HARDWARE);
     if (node->state == CAN_STATE_BUS_OFF) port->off = true;
 }
 

@@ -40,6 +40,8 @@ struct sim_port {
     /* The frame that the controller has: whose it is. */
     uint32_t origin, origin_gen, mark, size;
     bool echoes, charged;
+    uint8_t tell; /* RECORD_TELL_* */
+    uint32_t tell_id;
     struct canfd_frame frame;
     /* While it is cut off, it is alone on a bus of its own. In bus time; SIMBUS_NEVER: never. */
     struct simbus alone;

@@ -24,6 +24,9 @@ void simulator_set_carrier(struct sim_port *port, bool carrier);
 void simulator_empty_queue(struct sim_port *port);
 /* The frame that the controller had: its sender's buffer is no longer charged with it. */
 void simulator_uncharge(struct sim_port *port);
+/* simulator_stamp.c: the controller has taken its frame; has sent it. For senders that want to know when. */
+void simulator_stamp_taken(const struct sim_port *port, uint64_t time_ns);
+void simulator_stamp_sent(const struct sim_port *port, uint64_t time_ns);
 /* No longer cut off, now and later. */
 void simulator_mend(struct sim_port *port);
 

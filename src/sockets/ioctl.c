@@ -89,7 +89,20 @@ static int set_broadcast(struct ifcall *call)
     return call->request->ifr_hwaddr.sa_family == ARPHRD_CAN_ ? 0 : -EINVAL;
 }
 
-/* No interface of ours stamps in hardware, but first the request is looked at. */
+static bool has_hardware(const struct ifcall *call)
+{
+    return link_state_kind(call->link.state) == LINK_KIND_CAN;
+}
+
+/* A controller stamps everything, always: there is nothing to set. */
+static int get_hwstamp(struct ifcall *call)
+{
+    const struct hwtstamp_config config = { .tx_type = HWTSTAMP_TX_ON, .rx_filter = HWTSTAMP_FILTER_ALL };
+
+    return has_hardware(call) ? usermem_write(call->request->ifr_data, &config, sizeof(config)) : -EOPNOTSUPP;
+}
+
+/* Before any interface is asked, the request is looked at. */
 static int set_hwstamp(struct ifcall *call)
 {
     struct hwtstamp_config config;
@@ -99,7 +112,8 @@ static int set_hwstamp(struct ifcall *call)
     if ((unsigned)config.tx_type > HWTSTAMP_TX_ONESTEP_P2P ||
         (unsigned)config.rx_filter > HWTSTAMP_FILTER_NTP_ALL)
         return -ERANGE;
-    return -EOPNOTSUPP;
+    if (!has_hardware(call)) return -EOPNOTSUPP;
+    return config.tx_type == HWTSTAMP_TX_ON && config.rx_filter == HWTSTAMP_FILTER_ALL ? 0 : -ERANGE;
 }
 
 static int no_address(struct ifcall *call)
@@ -135,8 +149,16 @@ static int ethtool_ts_info(struct ifcall *call, void *user)
 {
     struct ethtool_ts_info info = { .cmd = ETHTOOL_GET_TS_INFO,
                                     .phc_index = -1,
-                                    .so_timestamping = 2 | 8 | 16 /* software transmit, receive, clock */ };
-    (void)call;
+                                    .so_timestamping = SOF_TIMESTAMPING_TX_SOFTWARE |
+                                                       SOF_TIMESTAMPING_RX_SOFTWARE |
+                                                       SOF_TIMESTAMPING_SOFTWARE };
+
+    if (has_hardware(call)) {
+        info.so_timestamping |=
+            SOF_TIMESTAMPING_TX_HARDWARE | SOF_TIMESTAMPING_RX_HARDWARE | SOF_TIMESTAMPING_RAW_HARDWARE;
+        info.tx_types = 1u << HWTSTAMP_TX_ON;
+        info.rx_filters = 1u << HWTSTAMP_FILTER_ALL;
+    }
     return usermem_write(user, &info, sizeof(info));
 }
 
@@ -171,7 +193,7 @@ static const struct {
     { SIOCSIFNAME, set_by_daemon, false },   { SIOCETHTOOL, ethtool, false },
     { SIOCGIFADDR, no_address, false },      { SIOCGIFNETMASK, no_address, false },
     { SIOCGIFBRDADDR, no_address, false },   { SIOCGIFDSTADDR, no_address, false },
-    { SIOCSIFHWADDR, not_supported, false }, { SIOCGHWTSTAMP, not_supported, false },
+    { SIOCSIFHWADDR, not_supported, false }, { SIOCGHWTSTAMP, get_hwstamp, false },
     { SIOCSHWTSTAMP, set_hwstamp, false },   { SIOCADDMULTI, invalid, false },
     { SIOCDELMULTI, invalid, false },        { SIOCSIFHWBROADCAST, set_broadcast, false },
     { SIOCSIFMAP, not_supported, false },    { SIOCSIFMETRIC, not_supported, false },

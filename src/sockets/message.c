@@ -56,7 +56,8 @@ static void put_pairs(struct message_control *control, int type, const int64_t *
     message_put(control, SOL_SOCKET, type, native, count * 2 * sizeof(*native));
 }
 
-void message_put_times(struct message_control *control, const struct bus_slot *slot, uint64_t time_ns)
+void message_put_times(struct message_control *control, const struct bus_slot *slot, uint64_t time_ns,
+                       uint64_t hardware_ns)
 {
     uint32_t stamp = load_relaxed(&slot->option[OPT_TIMESTAMP]),
              stamping = load_relaxed(&slot->option[OPT_TIMESTAMPING]);
@@ -72,8 +73,11 @@ void message_put_times(struct message_control *control, const struct bus_slot *s
         int64_t microseconds[2] = { times[0], times[1] / 1000 };
         put_pairs(control, wide ? TIMESTAMP_NEW : TIMESTAMP, microseconds, 1, wide);
     }
-    if (time_ns && (stamping & SOF_TIMESTAMPING_SOFTWARE))
-        put_pairs(control, wide ? TIMESTAMPING_NEW : TIMESTAMPING, times, 3, wide);
+    if (!(stamping & SOF_TIMESTAMPING_SOFTWARE)) time_ns = times[0] = times[1] = 0;
+    if (!(stamping & SOF_TIMESTAMPING_RAW_HARDWARE)) hardware_ns = 0;
+    times[4] = (int64_t)(hardware_ns / SECOND_NS);
+    times[5] = (int64_t)(hardware_ns % SECOND_NS);
+    if (time_ns || hardware_ns) put_pairs(control, wide ? TIMESTAMPING_NEW : TIMESTAMPING, times, 3, wide);
 }
 
 ssize_t message_put_data(struct raw_receive *message, const uint8_t *frame, size_t size)

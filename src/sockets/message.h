@@ -14,7 +14,8 @@ struct message_control {
 void message_put(struct message_control *control, int level, int type, const void *data, size_t size);
 /* The time stamps that the socket's options ask for, in the kernel's order. time_ns: when; 0: unknown, which SO_TIMESTAMP takes for
  * now and SO_TIMESTAMPING for no stamp. */
-void message_put_times(struct message_control *control, const struct bus_slot *slot, uint64_t time_ns);
+void message_put_times(struct message_control *control, const struct bus_slot *slot, uint64_t time_ns,
+                       uint64_t hardware_ns);
 
 /* Copies the first bytes of a frame to the program's buffers. Returns how many; fewer than `size`: MSG_TRUNC is in message->flags. */
 ssize_t message_put_data(struct raw_receive *message, const uint8_t *frame, size_t size);

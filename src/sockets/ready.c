@@ -100,7 +100,8 @@ bool ready_uses_error_queue(const struct bus *bus, uint32_t slot)
 {
     const struct bus_slot *at = &bus->data->slot[slot];
 
-    return txstamp_is_wanted(load_relaxed(&at->option[OPT_TIMESTAMPING])) || load_relaxed(&at->errqueue_head);
+    return txstamp_is_wanted(load_relaxed(&at->option[OPT_TIMESTAMPING])) ||
+           load_relaxed(&at->errqueue_head) || load_relaxed(&at->tx_told);
 }
 
 bool ready_has_exceptions(const struct bus *bus, uint32_t slot)

@@ -34,7 +34,8 @@ static void put_control(const struct bus_slot *slot, const struct ring_item *ite
 {
     struct message_control control = { message, 0 };
 
-    message_put_times(&control, slot, item->time_ns);
+    message_put_times(&control, slot, item->time_ns,
+                      item->record_flags & RECORD_HARDWARE ? item->time_ns : 0);
     if (load_relaxed(&slot->option[OPT_RXQ_OVFL]) && item->drops)
         message_put(&control, SOL_SOCKET, CMSG_RXQ_OVFL, &item->drops, sizeof(item->drops));
     if (load_relaxed(&slot->option[OPT_RCVMARK]))
@@ -198,6 +199,15 @@ void raw_remember_time(struct bus_slot *slot, uint64_t time_ns)
         store_relaxed(&slot->stamp_ns, STAMP_OF_READING);
 }
 
+/* Nothing of a frame whose controller's time comes as a control message. */
+static void remember_time_of(struct bus_slot *slot, const struct ring_item *item)
+{
+    if (unlikely(item->record_flags & RECORD_HARDWARE) &&
+        (load_relaxed(&slot->option[OPT_TIMESTAMPING]) & SOF_TIMESTAMPING_RAW_HARDWARE))
+        return;
+    raw_remember_time(slot, item->time_ns);
+}
+
 static int take_frame(const struct bus *bus, uint32_t number, int fd, int flags, struct ring_item *item)
 {
     struct bus_slot *slot = &bus->data->slot[number];
@@ -247,7 +257,7 @@ ssize_t raw_receive(const struct bus *bus, uint32_t number, int fd, struct raw_r
     message->flags = flags_of(slot, number, &item);
     size = message_put_data(message, item.frame, item.size);
     if (size < 0) return size;
-    raw_remember_time(slot, item.time_ns);
+    remember_time_of(slot, &item);
     put_control(slot, &item, message);
     if (message->name) {
         address.can_ifindex = (int)item.ifindex;
@@ -267,7 +277,7 @@ static OFF_PATH ssize_t read_any(const struct bus *bus, uint32_t number, int fd,
     if (unlikely(error)) return error;
     if (size > item.size) size = item.size;
     if (unlikely(usermem_write(user_buffer, item.frame, size))) return -EFAULT;
-    raw_remember_time(&bus->data->slot[number], item.time_ns);
+    remember_time_of(&bus->data->slot[number], &item);
     return (ssize_t)size;
 }
 

@@ -180,13 +180,12 @@ static ssize_t transmit(const struct bus *bus, uint32_t number, int fd, const st
     int error;
 
     if (unlikely(target->foreign || size > link_state_mtu(target->state))) {
-        if (txstamp_is_wanted(stamps)) txstamp_record(bus, number, fd, stamps, 0, bytes, size);
+        if (txstamp_is_wanted(stamps)) txstamp_record(bus, number, fd, stamps, 0, &frame);
         return target->foreign ? -EPERM : -EMSGSIZE;
     }
     /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all `size` bytes were copied */
     if (size == FRAME_FD_SIZE && !(bytes[4] & FRAME_XL_FLAG)) bytes[5] |= CANFD_FDF;
-    if (unlikely(txstamp_is_wanted(stamps)))
-        txstamp_record(bus, number, fd, stamps, target->state, bytes, size);
+    if (unlikely(txstamp_is_wanted(stamps))) txstamp_record(bus, number, fd, stamps, target->state, &frame);
     error = bus_send(bus, target->index, target->state, &frame);
     if (unlikely(error)) return error;
     store_relaxed(&slot->tx_frames, load_relaxed(&slot->tx_frames) + 1);

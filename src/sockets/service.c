@@ -221,7 +221,7 @@ ssize_t service_receive(const struct bus *bus, uint32_t number, int fd, struct r
 
     if (error < 0) return error;
     if (taken.time_ns) raw_remember_time(slot, taken.time_ns);
-    message_put_times(&control, slot, taken.time_ns);
+    message_put_times(&control, slot, taken.time_ns, 0);
     message->control_size = control.used;
     *ifindex = taken.ifindex;
     *size = taken.size;
