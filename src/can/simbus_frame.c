@@ -320,6 +320,9 @@ static void settle_reports(struct attempt *attempt)
 
     bus->tx_type = CAN_ERR_PROT_TX | (by_sender ? attempt->type : CAN_ERR_PROT_BIT);
     bus->tx_location = by_sender ? attempt->location : location_behind(attempt, 1);
+    if (!by_sender &&
+        bus->tx_location == CAN_ERR_PROT_LOC_ACK) /* there, a dominant bit looks like an answer */
+        bus->tx_location = CAN_ERR_PROT_LOC_ACK_DEL;
     bus->rx_location = location_behind(attempt, ERROR_FLAG);
     bus->rx_type = is_fixed_form(bus->rx_location) ? CAN_ERR_PROT_FORM : CAN_ERR_PROT_STUFF;
     if (attempt->noticed == NOTICED_ALL) {
