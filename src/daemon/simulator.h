@@ -18,6 +18,7 @@ struct sim_wire {
     unsigned cuts;                  /* faults of kind "cut" */
     uint64_t bus_start, mono_start; /* times that belong together, ... */
     uint64_t real_start;            /* ... and what the frames' time stamps count from */
+    uint64_t rests_until;           /* speed 0, and nothing gets through: CLOCK_MONOTONIC; 0: it goes on */
 };
 
 #define SIM_CUT                                                                                              \
