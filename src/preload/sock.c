@@ -140,6 +140,18 @@ static bool is_socket(int fd)
     return sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
 }
 
+/* To a packet socket the kernel's interface is meant, if it has one of that name: a mirror of ours (cli/mirror.c). */
+static bool asks_kernel(int fd, unsigned long request, void *argument, long *result)
+{
+    int domain = 0;
+    socklen_t size = sizeof(domain);
+
+    if (sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_PACKET)
+        return false;
+    *result = sys_call(SYS_ioctl, fd, request, argument);
+    return *result != -ENODEV;
+}
+
 static int set_async(int fd, uint32_t entry, unsigned long request, int *on)
 {
     int result = real.ioctl(fd, request, on);
@@ -164,7 +176,7 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
     if (fd_kind(entry) == FD_RAW)
         result = raw_ioctl(process_bus_attached(), fd_number(entry), request, argument);
     else if (unlikely(ioctl_is_interface(request)) && process_has_instance() && is_socket(fd) &&
-             (bus = process_bus()))
+             !asks_kernel(fd, request, argument, &result) && (bus = process_bus()))
         result = ioctl_interface(bus, request, argument);
     if (result != -ENOIOCTLCMD) return (int)edge(result);
     if (unlikely(!real.ioctl)) real_resolve();
