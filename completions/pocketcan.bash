@@ -2,7 +2,7 @@
 
 _pocketcan() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="run up down status bus link fault dump extcap doctor install help version" options="--help" i
+    local commands="run up down status bus link fault dump extcap mirror doctor install help version" options="--help" i
 
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -48,6 +48,7 @@ _pocketcan() {
         fi
         options="any --write --count --duration --quiet --pcapng --help"
         ;;
+    mirror) options="--name --quiet --help" ;;
     extcap) options="--extcap-interfaces --extcap-version --extcap-interface --extcap-dlts --extcap-config --extcap-capture-filter --filter --capture --fifo --help" ;;
     help) options="$commands --help" ;;
     esac

@@ -13,6 +13,7 @@ _pocketcan() {
         'fault:make errors happen on simulated buses'
         'dump:capture traffic into a pcapng file, fifo or pipe'
         'extcap:what Wireshark runs to list and capture interfaces'
+        'mirror:show an interface to the kernel, for tcpdump and others outside'
         'doctor:say what of this machine pocketcan can use'
         'install:give CAN to every program of this machine'
         'help:show what there is, or the help of one command'
@@ -66,6 +67,13 @@ _pocketcan() {
             '(-d --duration)'{-d,--duration}'[end after that time]:seconds:' \
             '(-q --quiet)'{-q,--quiet}'[say only what is wrong]' '--pcapng[the only format]' \
             '(-h --help)'{-h,--help}'[show the help]' '*:interface:(any vcan0 vcan1 can0)'
+        ;;
+    mirror)
+        shift words
+        ((CURRENT--))
+        _arguments -S '(-h --help)'{-h,--help}'[show the help]' '(-q --quiet)'{-q,--quiet}'[say only what is wrong]' \
+            '(-n --name)'{-n,--name}'[the name of the kernel'"'"'s interface]:name:' \
+            '(-)1:interface:(vcan0 vcan1 can0)' '(-)2:command: _command_names -e' '*::arguments: _normal'
         ;;
     extcap)
         _values 'extcap' --extcap-interfaces --extcap-version --extcap-interface --extcap-dlts --extcap-config \

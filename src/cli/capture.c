@@ -8,10 +8,12 @@
 #include <linux/can/raw.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -185,6 +187,39 @@ int capture_send(const struct bus *bus, const struct capture_source *source, con
 {
     ssize_t sent = raw_write(bus, source->slot, source->fd, frame, size, MSG_DONTWAIT);
     return sent < 0 ? (int)sent : 0;
+}
+
+/* ---- waiting ---- */
+
+#define LINGER_NS  100000u
+#define SLEEPS_MAX 64u
+
+static uint64_t mono_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+bool capture_linger(struct capture_patience *patience, bool (*has)(void *context), void *context)
+{
+    uint64_t start_ns = mono_ns();
+
+    if (patience->sleeps) {
+        patience->sleeps--;
+        return false;
+    }
+    do {
+        if (has(context)) {
+            patience->last = 0;
+            return true;
+        }
+        sched_yield();
+    } while (mono_ns() - start_ns < LINGER_NS);
+    patience->last = patience->last < SLEEPS_MAX / 2 ? 2 * patience->last + 1 : SLEEPS_MAX;
+    patience->sleeps = patience->last;
+    return false;
 }
 
 /* ---- word of changes ---- */

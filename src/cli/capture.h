@@ -64,6 +64,14 @@ uint32_t capture_lost(const struct bus *bus, const struct capture_source *source
 /* Sends a frame on the source's interface; the source does not get it back. 0 or -errno, -EAGAIN and -ENOBUFS for "later". */
 int capture_send(const struct bus *bus, const struct capture_source *source, const void *frame, size_t size);
 
+/* Before sleeping: looks a moment longer whether has(context), because to be woken takes long enough for a thousand frames, which is all
+ * that a socket holds. Who looks in vain, because little happens, soon does so seldom. `patience` is zero at first. */
+struct capture_patience {
+    unsigned sleeps,
+        last; /* how often to sleep at once from now on; how often it was after the last time in vain */
+};
+bool capture_linger(struct capture_patience *patience, bool (*has)(void *context), void *context);
+
 /* ---- word of changes ---- */
 
 struct capture_watch {

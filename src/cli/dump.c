@@ -4,14 +4,12 @@
  * several in the order of their times: the oldest of those that were taken is written when no socket can bring an older one any more, that
  * is, when each has another frame taken, or was empty at a later time.
  *
- * What was taken is written before the process waits, so a reader sees at once what happened. Before it sleeps it looks a moment longer: to
- * be woken takes long enough for a thousand frames, which is all that a socket holds. */
+ * What was taken is written before the process waits, so a reader sees at once what happened. */
 #include "cli/dump.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,9 +24,8 @@
 
 #define SOURCES_MAX   OPTION_LIST_MAX
 #define TAKEN_MAX     64u
-#define TURNS         1024u   /* frames between two looks at what else there is */
-#define WATCH_NS      100000u /* how long to look for more before sleeping */
-#define RESTRAINT_MAX 64u     /* after looking in vain: how often to sleep at once */
+#define TURNS         1024u /* frames between two looks at what else there is */
+#define RESTRAINT_MAX 64u   /* after looking in vain: how often to sleep at once */
 
 struct source {
     struct capture_source socket;
@@ -41,8 +38,8 @@ struct dump {
     const struct dump_plan *plan;
     const struct bus *bus;
     struct source sources[SOURCES_MAX];
-    unsigned count, open;      /* sources; those that have not ended */
-    unsigned restraint, waits; /* how often to sleep at once from now on; how often after the last time */
+    unsigned count, open; /* sources; those that have not ended */
+    struct capture_patience patience;
     struct capture_watch watch;
     struct capture_file file;
 };
@@ -147,31 +144,12 @@ static int left_ms(uint64_t deadline_ns)
     return ms > 1000000 ? 1000000 : (int)ms;
 }
 
-static bool has_any(const struct dump *dump)
+static bool has_any(void *context)
 {
+    const struct dump *dump = context;
+
     for (unsigned i = 0; i < dump->count; i++)
         if (capture_has(dump->bus, &dump->sources[i].socket)) return true;
-    return false;
-}
-
-/* Looks a moment longer. Who looks in vain, because little happens, soon does so once in RESTRAINT_MAX times only. */
-static bool watch(struct dump *dump)
-{
-    uint64_t start_ns = time_ns(CLOCK_MONOTONIC);
-
-    if (dump->restraint) {
-        dump->restraint--;
-        return false;
-    }
-    do {
-        if (has_any(dump)) {
-            dump->waits = 0;
-            return true;
-        }
-        sched_yield();
-    } while (time_ns(CLOCK_MONOTONIC) - start_ns < WATCH_NS);
-    dump->waits = dump->waits < RESTRAINT_MAX / 2 ? 2 * dump->waits + 1 : RESTRAINT_MAX;
-    dump->restraint = dump->waits;
     return false;
 }
 
@@ -211,7 +189,7 @@ static void capture(struct dump *dump)
     uint64_t deadline_ns = dump->plan->span_ns ? time_ns(CLOCK_MONOTONIC) + dump->plan->span_ns : 0;
 
     while (!capture_is_stopped() && !is_done(dump) && left_ms(deadline_ns) != 0) {
-        if (look(dump) || watch(dump)) continue;
+        if (look(dump) || capture_linger(&dump->patience, has_any, dump)) continue;
         capture_file_flush(&dump->file);
         if (!dump->open || !wait_for_more(dump, deadline_ns)) break;
     }

@@ -162,6 +162,38 @@ int environment_enter(const char *dir)
     return error;
 }
 
+/* Copies a list without `item`. */
+static void copy_without(char *to, const char *list, const char *separators, const char *item)
+{
+    const char *start = to;
+
+    while (*list) {
+        size_t here = strcspn(list, separators), next = here + (list[here] ? 1 : 0);
+        if (here && !(here == strlen(item) && !memcmp(list, item, here))) {
+            if (to > start) *to++ = separators[0];
+            memcpy(to, list, here);
+            to += here;
+        }
+        list += next;
+    }
+    *to = 0;
+}
+
+void environment_leave(void)
+{
+    const char *old = getenv("LD_PRELOAD");
+    char library[CLI_PATH_SIZE], *rest = old ? strdup(old) : NULL;
+
+    if (rest && environment_library(library) == 0) {
+        copy_without(rest, old, ": ", library);
+        if (*rest)
+            setenv("LD_PRELOAD", rest, 1);
+        else
+            unsetenv("LD_PRELOAD");
+    }
+    free(rest);
+}
+
 /* ---- other programs
  * ------------------------------------------------------------------------------------------- */
 

@@ -15,6 +15,9 @@ int environment_shims(char path[CLI_PATH_SIZE]);
  * environment; twice is as good as once. Returns 0, or -errno after printing one line. */
 int environment_enter(const char *dir);
 
+/* Takes the library out of LD_PRELOAD again, for programs that are to see the kernel's interfaces. */
+void environment_leave(void);
+
 /* The executable file that `name` stands for in PATH and, failing that, in the sbin directories, but never
  * one of our shims. Returns 0, -ENOENT, or -EACCES when only a file that cannot be executed was found. */
 int environment_find(const char *name, char path[CLI_PATH_SIZE]);
