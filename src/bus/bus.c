@@ -12,6 +12,7 @@
 #include "bus/program.h"
 #include "bus/ring.h"
 #include "bus/slot.h"
+#include "bus/tap.h"
 #include "bus/wake.h"
 #include "can/filter.h"
 #include "can/frame.h"
@@ -130,9 +131,7 @@ static uint32_t copies_for(const struct delivery *d, uint32_t number, uint32_t f
     return filter_copies(matches, count, flags & RX_JOIN);
 }
 
-/* How many records may be in the ring when one more is to fit. Linux takes a frame while what is queued, the error queue included, is
- * charged less than the limit. */
-static uint32_t depth_limit(const struct bus *bus, uint32_t number, uint32_t flags, uint32_t size)
+uint32_t bus_depth_limit(const struct bus *bus, uint32_t number, uint32_t flags, uint32_t size)
 {
     const struct bus_slot *slot = &bus->data->slot[number];
     uint32_t bytes = load_relaxed(&slot->rx_limit), errors, charge, records;
@@ -146,8 +145,7 @@ static uint32_t depth_limit(const struct bus *bus, uint32_t number, uint32_t fla
     return records > RING_SLOTS ? RING_SLOTS : records;
 }
 
-/* A ring was full: does anybody still read it? */
-static void look_after(const struct bus *bus, uint32_t number)
+void bus_look_after(const struct bus *bus, uint32_t number)
 {
     uint32_t gen = load_relaxed(&bus->data->slot[number].gen);
 
@@ -194,6 +192,7 @@ static OFF_PATH uint64_t deliver_unusual(struct delivery d, uint32_t number, uin
                               .ifindex = d.ifindex,
                               .record_flags = d.record_flags };
     struct bus_frame frame = *d.frame;
+    const struct program_context context = { .ifindex = d.ifindex };
     uint32_t copies, charged;
 
     if (!(flags & RX_OPEN)) return meta.time_ns;
@@ -209,11 +208,12 @@ static OFF_PATH uint64_t deliver_unusual(struct delivery d, uint32_t number, uin
     }
     meta.gen = flags >> RX_GEN_SHIFT;
     charged = frame.size;
-    if (unlikely(flags & RX_BPF)) frame.size = program_run(d.bus, number, &frame, d.ifindex);
+    if (unlikely(flags & RX_BPF)) frame.size = program_run(d.bus, number, &frame, &context);
     for (uint32_t i = 0; frame.size && i < copies; i++) {
-        meta.limit = depth_limit(d.bus, number, flags, charged); /* of each copy: the one before it counts */
+        meta.limit =
+            bus_depth_limit(d.bus, number, flags, charged); /* of each copy: the one before it counts */
         if (unlikely(!push(&d, number, flags, &frame, &meta)))
-            look_after(d.bus, number);
+            bus_look_after(d.bus, number);
         else if (wake_is_wanted(d.bus, number) || (flags & RX_ASYNC))
             wake_later(d.wakes, number);
     }
@@ -283,6 +283,7 @@ static inline void deliver(const struct bus *bus, uint32_t index, uint32_t ifind
 {
     struct delivery d;
 
+    if (unlikely(tap_is_wanted(bus, index))) tap_frame(bus, index, ifindex, frame, record_flags, TAP_ITS_OWN);
     d.bus = bus;
     d.frame = frame;
     d.wakes = wakes;
@@ -373,6 +374,9 @@ int bus_send(const struct bus *bus, uint32_t index, uint64_t state, const struct
     if (unlikely(!(state & LINK_UP))) return -ENETDOWN;
     if (unlikely(link_state_kind(state) == LINK_KIND_CAN))
         return queue_for_controller(bus, index, state, frame);
+    if (unlikely(tap_is_wanted(bus, index)))
+        tap_frame(bus, index, load_acquire(&bus->control->links[index].ifindex), frame, TAP_OUTGOING,
+                  TAP_ITS_OWN);
     wakes.bus = bus;
     wakes.token_fd = frame->token_fd;
     wakes.worker_fd = frame->worker_fd;

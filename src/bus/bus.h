@@ -55,4 +55,11 @@ int bus_transmit(const struct bus *bus, uint32_t ifindex, const struct bus_frame
 void bus_deliver(const struct bus *bus, uint32_t index, uint32_t ifindex, const struct bus_frame *frame,
                  uint32_t record_flags);
 
+/* How many records may be in the ring of slot, which has these rx_flags, when one more frame of `size` bytes is to fit. Linux takes a frame while what is
+ * queued, the error queue included, is charged less than the limit. */
+uint32_t bus_depth_limit(const struct bus *bus, uint32_t slot, uint32_t flags, uint32_t size);
+
+/* A ring was full: does anybody still read it? */
+void bus_look_after(const struct bus *bus, uint32_t slot);
+
 #endif

@@ -126,7 +126,14 @@ struct bus_counters {
  * a set fails (imap.c). A map only narrows the search: the exact filter decides. */
 #define IMAP_STD_ROWS 2048u
 #define IMAP_EXT_ROWS 256u
-enum { IMAP_ROW_ALL, IMAP_ROW_MASKED, IMAP_ROW_INVERTED, IMAP_ROW_ERROR, IMAP_ROW_STD };
+enum {
+    IMAP_ROW_ALL,
+    IMAP_ROW_MASKED,
+    IMAP_ROW_INVERTED,
+    IMAP_ROW_ERROR,
+    IMAP_ROW_TAP, /* packet sockets, which see what passes an interface and not what is received (tap.c) */
+    IMAP_ROW_STD
+};
 #define IMAP_ROW_EXT (IMAP_ROW_STD + IMAP_STD_ROWS)
 #define IMAP_ROWS    (IMAP_ROW_EXT + IMAP_EXT_ROWS)
 #define IMAP_WORDS   (SOCKETS_MAX / 64)
@@ -161,6 +168,8 @@ enum {
     /* To a controller: its sender wants to be told when the driver has it, and when it was sent. Then time_ns is SOF_TIMESTAMPING_OPT_ID's number. */
     RECORD_TELL_TAKEN = 16,
     RECORD_TELL_SENT = 32,
+    RECORD_OUTGOING =
+        64, /* to a packet socket: on its way to the interface; the record's mark: slot_packet_mark() */
 };
 
 /* The records of a ring; where it stands is in its slot. The gap makes the distance of two rings an odd number of pages: senders to
@@ -247,6 +256,28 @@ enum slot_option {
 
 #define SLOT_SETTINGS 10
 
+/* A socket of AF_PACKET, in the place of a protocol of AF_CAN. */
+#define PROTOCOL_PACKET 0
+
+/* bus_slot.setting[] of such a socket. */
+enum {
+    PACKET_TYPE,     /* SOCK_RAW, SOCK_DGRAM */
+    PACKET_PROTOCOL, /* ETH_P_*; 0: it receives nothing */
+    PACKET_FLAGS,    /* PACKET_HAS_* of the socket options that are on */
+    PACKET_VERSION_, /* PACKET_VERSION, kept */
+    PACKET_RESERVED, /* PACKET_RESERVE, kept */
+    PACKET_STAMP,    /* PACKET_TIMESTAMP, kept */
+    PACKET_SEEN,     /* ring head, low bits, ... */
+    PACKET_LOST,     /* ... and drops at the last PACKET_STATISTICS */
+};
+enum { PACKET_HAS_IGNORE_OUTGOING = 1, PACKET_HAS_AUXDATA = 2 /* others: packet.c */ };
+
+/* What a record for it says in the place of a mark: the protocol, and how long the frame was before a program cut it. */
+static inline uint32_t slot_packet_mark(uint32_t protocol, uint32_t bytes)
+{
+    return (protocol & 0xffff) | bytes << 16;
+}
+
 #define STAMP_OF_READING 1 /* a frame without a time stamp: its time is when SIOCGSTAMP asks */
 
 #define SLOT_BUSY 1
@@ -269,7 +300,7 @@ struct bus_slot {
     atomic_u32 rx_limit;        /* bytes: SO_RCVBUF as charged; 0: the ring's own depth */
     atomic_u32 gen;             /* generation of the slot: part of the socket's name */
     atomic_u32
-        protocol; /* CAN_RAW (or 0); or CAN_BCM, CAN_ISOTP: then what is received lies in the message queue, not in the ring */
+        protocol; /* CAN_RAW; PROTOCOL_PACKET, which has a ring, too; or CAN_BCM, CAN_ISOTP: then what is received lies in the message queue, not in the ring */
 
     _Alignas(64) atomic_u64 head; /* ring: next ticket to claim; producers advance it */
     atomic_u32 drops;             /* frames refused because the ring was full */
@@ -304,8 +335,9 @@ struct bus_slot {
     atomic_u32
         busy; /* who is sending: sockets/isotp.c. SLOT_BUSY: the worker, also when nobody holds the socket any more */
     atomic_u32 tx_address, rx_address; /* CAN_ISOTP, while bound: identifiers */
-    atomic_u32 setting[SLOT_SETTINGS]; /* CAN_ISOTP: struct isotp_options, in words */
-    atomic_u64 inode; /* of the socket, as its opener saw it: names /proc/net/can-bcm/INODE */
+    atomic_u32
+        setting[SLOT_SETTINGS]; /* CAN_ISOTP: struct isotp_options, in words; packet sockets: PACKET_* */
+    atomic_u64 inode;           /* of the socket, as its opener saw it: names /proc/net/can-bcm/INODE */
     /* Every socket. */
     atomic_u64
         offered_before; /* frames that its interface, or all, had offered when it was bound or its filters were set */
@@ -392,7 +424,7 @@ _Static_assert(offsetof(struct control, can_config) == 64 + LINKS_MAX * sizeof(s
 _Static_assert(sizeof(struct bus_counters) % 64 == 0 && sizeof(struct bus_slot) == 576, "counters and slots");
 _Static_assert(offsetof(struct data, slot) == 3444736, "data, part 1");
 _Static_assert(offsetof(struct data, map) == 142381056, "data, part 2");
-_Static_assert(offsetof(struct data, ring) == 449900544, "data: what narrow processes map");
-_Static_assert(sizeof(struct data) == 1960374272, "data");
+_Static_assert(offsetof(struct data, ring) == 450428928, "data: what narrow processes map");
+_Static_assert(sizeof(struct data) == 1960902656, "data");
 
 #endif

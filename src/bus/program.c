@@ -84,12 +84,17 @@ static uint32_t ask(uint32_t what)
     return value;
 }
 
-uint32_t program_run(const struct bus *bus, uint32_t number, const struct bus_frame *frame, uint32_t ifindex)
+uint32_t program_run(const struct bus *bus, uint32_t number, const struct bus_frame *frame,
+                     const struct program_context *context)
 {
     const struct slot_program *program = far_program(bus, number);
-    struct cbpf_frame view = {
-        .bytes = frame->frame, .size = frame->size, .ifindex = ifindex, .mark = frame->mark, .ask = ask
-    };
+    struct cbpf_frame view = { .bytes = frame->frame,
+                               .size = frame->size,
+                               .ifindex = context->ifindex,
+                               .protocol = context->protocol,
+                               .outgoing = context->outgoing,
+                               .mark = frame->mark,
+                               .ask = ask };
     uint32_t current, count, verdict = 0;
     const atomic_u64 *insns;
 

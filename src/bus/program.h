@@ -14,6 +14,12 @@ bool program_detach(const struct bus *bus, uint32_t slot);
 uint32_t program_get(const struct bus *bus, uint32_t slot, struct sock_filter *program);
 
 /* A sender: how many bytes of the frame the socket is to get; 0: it does not get the frame. */
-uint32_t program_run(const struct bus *bus, uint32_t slot, const struct bus_frame *frame, uint32_t ifindex);
+struct program_context {
+    uint32_t ifindex;
+    uint32_t protocol; /* ETH_P_*; 0: what the frame says */
+    bool outgoing;
+};
+uint32_t program_run(const struct bus *bus, uint32_t slot, const struct bus_frame *frame,
+                     const struct program_context *context);
 
 #endif

@@ -74,6 +74,10 @@ static void rows_read(const struct bus *bus, uint32_t number, uint32_t which, st
 
     if (count > FILTERS_MAX) count = FILTERS_MAX;
     out->count = 0;
+    if (load_relaxed(&slot_at(bus, number)->protocol) == PROTOCOL_PACKET) {
+        out->row[out->count++] = IMAP_ROW_TAP;
+        return;
+    }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t id = load_relaxed(&list->entry[i].id), mask = load_relaxed(&list->entry[i].mask);
         out->row[out->count++] = (uint16_t)imap_row(filter_normalise(id, mask));
@@ -349,8 +353,10 @@ static void unbind(const struct bus *bus, uint32_t number)
 
     uint32_t held = slot_lock(slot);
     if (leave(bus, number, load_acquire(&bus->data->life[number]))) {
-        replace_filters(bus, number, NULL, 0);
-        store_seq(&slot->error, ENODEV);
+        if (load_relaxed(&slot->protocol) != PROTOCOL_PACKET) { /* which heard that it went down */
+            replace_filters(bus, number, NULL, 0);
+            store_seq(&slot->error, ENODEV);
+        }
         store_seq(&slot->bound, 0);
         slot_update_rx_flags_locked(bus, number);
         store_seq(&slot->ifindex, 0);
@@ -495,6 +501,21 @@ int slot_open(const struct bus *bus, uint32_t number, uint32_t gen)
     replace_filters(bus, number, &everything, 1);
     return cas32(&bus->data->life[number], life_make(gen, SLOT_CLAIMED), life_make(gen, SLOT_OPEN)) ? 0
                                                                                                     : -ESTALE;
+}
+
+void slot_set_packet(const struct bus *bus, uint32_t number, uint32_t type, uint32_t protocol)
+{
+    struct bus_slot *slot = slot_at(bus, number);
+
+    slot_set_filters(bus, number, NULL, 0);
+    for (unsigned i = 0; i < SLOT_SETTINGS; i++)
+        store_relaxed(&slot->setting[i], 0);
+    store_relaxed(&slot->setting[PACKET_TYPE], type);
+    store_relaxed(&slot->setting[PACKET_PROTOCOL], protocol);
+    store_relaxed(&slot->setting[PACKET_SEEN], (uint32_t)ring_head(bus, number));
+    store_relaxed(&slot->option[OPT_XL], 1);
+    store_seq(&slot->protocol, PROTOCOL_PACKET);
+    slot_update_rx_flags(bus, number);
 }
 
 void slot_set_protocol(const struct bus *bus, uint32_t number, uint32_t protocol)

@@ -14,6 +14,9 @@ int slot_open(const struct bus *bus, uint32_t slot, uint32_t gen);
 /* A socket just opened is one of the daemon's protocols: it has no filters of its own and an empty message queue. */
 void slot_set_protocol(const struct bus *bus, uint32_t slot, uint32_t protocol);
 
+/* A socket just opened is one of AF_PACKET: `type` as socket(2) has it, `protocol` as setting[] does. */
+void slot_set_packet(const struct bus *bus, uint32_t slot, uint32_t type, uint32_t protocol);
+
 /* Ends slot.gen, whatever state it is in: leaves every interest map, frees it, removes its name. Safe to call twice, by
  * anyone who knows it is dead, and when another process does the same. */
 void slot_end(const struct bus *bus, uint32_t slot, uint32_t gen);

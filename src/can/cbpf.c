@@ -8,6 +8,7 @@
 
 #define HARDWARE_TYPE    280u /* ARPHRD_CAN */
 #define PACKET_BROADCAST 1u   /* what each received CAN frame is */
+#define PACKET_OUTGOING  4u   /* what goes to the interface is */
 
 struct machine {
     const struct cbpf_frame *frame;
@@ -198,8 +199,8 @@ static uint32_t find_nested(const struct machine *m)
 static uint32_t ancillary(const struct machine *m, uint32_t what)
 {
     switch (what) {
-    case SKF_AD_PROTOCOL: return protocol_of(m->frame);
-    case SKF_AD_PKTTYPE: return PACKET_BROADCAST;
+    case SKF_AD_PROTOCOL: return m->frame->protocol ? m->frame->protocol : protocol_of(m->frame);
+    case SKF_AD_PKTTYPE: return m->frame->outgoing ? PACKET_OUTGOING : PACKET_BROADCAST;
     case SKF_AD_IFINDEX: return m->frame->ifindex;
     case SKF_AD_NLATTR: return find_attribute(m, m->a, m->frame->size);
     case SKF_AD_NLATTR_NEST: return find_nested(m);

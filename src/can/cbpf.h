@@ -9,6 +9,7 @@
 #ifndef CAN_CBPF_H
 #define CAN_CBPF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <linux/filter.h>
 #include "base/atomics.h"
@@ -23,6 +24,8 @@ struct cbpf_frame {
     uint32_t mark;
     /* SKF_AD_CPU and SKF_AD_RANDOM: not in a frame, so asked of the caller. NULL: 0. */
     uint32_t (*ask)(uint32_t what);
+    uint32_t protocol; /* ETH_P_*; 0: what the bytes say */
+    bool outgoing;     /* on its way to the interface, as packet sockets see it */
 };
 
 /* An instruction in one word, so that it can be read and written whole. */

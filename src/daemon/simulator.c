@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "bus/charge.h"
+#include "bus/tap.h"
 #include "bus/wake.h"
 #include "can/errframe.h"
 #include "daemon/linkops.h"
@@ -114,12 +115,24 @@ void simulator_uncharge(struct sim_port *port)
 }
 
 /* A frame out of the ring becomes the controller's. False: it does not. */
+/* To packet sockets: the controller gets it now. */
+static void show_outgoing(const struct sim_port *port, const struct ring_item *item, uint64_t at)
+{
+    struct bus_frame out = frame_for(port, item->frame, item->size, at);
+
+    out.origin = item->origin;
+    out.origin_gen = item->origin_gen;
+    out.mark = item->mark;
+    tap_frame(port->simulator->bus, port->index, port->ifindex, &out, TAP_OUTGOING, TAP_ITS_OWN);
+}
+
 static bool accept_frame(struct sim_port *port, const struct ring_item *item, uint64_t at)
 {
     enum frame_kind kind = frame_classify(item->frame, item->size);
     bool listens = port->node.settings.modes & CAN_CTRLMODE_LISTENONLY;
 
     if (port->node.phase == SIMNODE_OFF || port->node.phase == SIMNODE_BUS_OFF) return false;
+    if (tap_is_wanted(port->simulator->bus, port->index)) show_outgoing(port, item, at);
     if (listens || (kind != FRAME_CC && kind != FRAME_FD)) {
         add_relaxed(&simulator_counters(port)->tx_dropped, 1);
         return false;

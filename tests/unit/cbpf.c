@@ -30,7 +30,7 @@ static uint32_t ask(uint32_t what) { return what == SKF_AD_CPU ? 7 : 4711; }
 
 static uint32_t run_on(const uint8_t *bytes, uint32_t size, const struct sock_filter *program, uint32_t count)
 {
-    struct cbpf_frame frame = { bytes, size, 10001, 99, ask };
+    struct cbpf_frame frame = { bytes, size, 10001, 99, ask, 0, false };
     atomic_u64 words[64];
 
     assert_true(count <= COUNT(words));

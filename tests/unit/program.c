@@ -41,7 +41,11 @@ static void attach(uint32_t k, uint32_t count)
     program_attach(&mem.bus, at.slot, program, count);
 }
 
-static uint32_t run(void) { return program_run(&mem.bus, at.slot, &frame, 1); }
+static uint32_t run(void)
+{
+    const struct program_context context = { .ifindex = 1 };
+    return program_run(&mem.bus, at.slot, &frame, &context);
+}
 static bool is_flagged(void) { return load_relaxed(&mem.bus.data->slot[at.slot].rx_flags) & RX_BPF; }
 
 static void program_attach_and_detach(void **state)
