@@ -75,7 +75,7 @@ static void add_raw(struct table *table, const struct bus *bus, uint32_t number)
     uint32_t error_mask = load_relaxed(&slot->err_mask);
 
     if ((load_acquire(&bus->data->life[number]) & 3) != SLOT_OPEN || load_relaxed(&slot->bound) != BOUND ||
-        load_relaxed(&slot->protocol) > CAN_RAW)
+        load_relaxed(&slot->protocol) != CAN_RAW)
         return;
     if (error_mask) {
         entry.filter = (struct filter_entry){ FILTER_ERROR, 0, error_mask & CAN_ERR_MASK };

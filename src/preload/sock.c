@@ -6,8 +6,10 @@
 #include "sockets/fdtab.h"
 #include "sockets/ioctl.h"
 #include "sockets/nlfd.h"
+#include "sockets/packet.h"
 #include "sockets/process.h"
 #include "sockets/usermem.h"
+#include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
@@ -27,6 +29,20 @@ static int entered(int fd)
     return -EMFILE;
 }
 
+/* The kernel's, unless it is one of CAN, or the kernel refuses. */
+static int packet(int type, int protocol)
+{
+    int fd = -1;
+
+    if (!packet_is_ours(type, protocol, false) || !process_bus()) {
+        fd = real.socket(AF_PACKET, type, protocol);
+        if (fd >= 0 || (errno != EPERM && errno != EAFNOSUPPORT)) return fd;
+        if (!packet_is_ours(type, protocol, true) || !process_has_instance() || !process_bus()) return fd;
+    }
+    fd = packet_socket(process_bus(), type, protocol);
+    return (int)edge(fd < 0 ? fd : entered(fd));
+}
+
 EXPORT int socket(int domain, int type, int protocol)
 {
     const struct bus *bus;
@@ -36,6 +52,7 @@ EXPORT int socket(int domain, int type, int protocol)
         fd = family_socket(bus, type, protocol);
         return (int)edge(fd < 0 ? fd : entered(fd));
     }
+    if (unlikely(domain == AF_PACKET)) return packet(type, protocol);
     fd = real.socket(domain, type, protocol);
     if (fd >= 0 && domain == AF_NETLINK && protocol == NETLINK_ROUTE && process_has_instance())
         fds_add_netlink(fd);
@@ -55,6 +72,20 @@ EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
     return (int)edge(-EOPNOTSUPP);
 }
 
+/* The kernel's packet socket is to be bound to an interface of ours. */
+static int bind_packet(int fd, const struct sockaddr *name, socklen_t size, int result)
+{
+    int saved = errno, error = -ENOTSOCK;
+    const struct bus *bus;
+
+    if (process_has_instance() && (bus = process_bus())) error = packet_adopt(bus, fd, name, size);
+    errno = saved;
+    if (error == -ENOTSOCK) return result;
+    if (error) return (int)edge(error);
+    entered(fd);
+    return bind(fd, name, size);
+}
+
 EXPORT int bind(int fd, const struct sockaddr *name, socklen_t size)
 {
     uint32_t entry = fdtab_get(fd);
@@ -64,6 +95,7 @@ EXPORT int bind(int fd, const struct sockaddr *name, socklen_t size)
         return (int)edge(family_bind(process_bus_attached(), fd_number(entry), fd, name, size));
     result = real.bind(fd, name, size);
     if (result == 0 && fd_kind(entry) == FD_NETLINK) nlfd_groups_changed(fds_netlink(entry), fd);
+    if (unlikely(packet_may_bind(name, size, result ? errno : 0))) return bind_packet(fd, name, size, result);
     return result;
 }
 
@@ -129,6 +161,9 @@ EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_
     result = real.setsockopt(fd, level, option, value, size);
     if (result == 0 && fd_kind(entry) == FD_NETLINK && level == SOL_NETLINK)
         nlfd_groups_changed(fds_netlink(entry), fd);
+    if (unlikely(result < 0 && level == SOL_PACKET && option == PACKET_ADD_MEMBERSHIP && errno == ENODEV) &&
+        process_has_instance() && process_bus() && packet_has_member(process_bus(), value, size))
+        result = 0;
     return result;
 }
 

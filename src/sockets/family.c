@@ -41,6 +41,7 @@ static const struct family_protocol *protocol_of(const struct bus *bus, uint32_t
     switch (load_relaxed(&bus->data->slot[slot].protocol)) {
     case CAN_BCM: return &family_bcm;
     case CAN_ISOTP: return &family_isotp;
+    case PROTOCOL_PACKET: return &family_packet;
     default: return &none;
     }
 }
@@ -230,7 +231,7 @@ ssize_t family_read_other(const struct bus *bus, uint32_t slot, int fd, void *us
 
 bool family_is_sending(const struct bus *bus, uint32_t slot)
 {
-    return !family_is_raw(bus, slot) && (load_acquire(&bus->data->slot[slot].busy) & SERVICE_BUSY_WORKER);
+    return family_is_served(bus, slot) && (load_acquire(&bus->data->slot[slot].busy) & SERVICE_BUSY_WORKER);
 }
 
 void family_closing(const struct bus *bus, uint32_t slot)
@@ -238,7 +239,7 @@ void family_closing(const struct bus *bus, uint32_t slot)
     atomic_u32 *busy = &bus->data->slot[slot].busy;
     uint32_t word = load_relaxed(busy);
 
-    if (!family_is_raw(bus, slot) && (word & SERVICE_BUSY_WORKER))
+    if (family_is_served(bus, slot) && (word & SERVICE_BUSY_WORKER))
         cas32(busy, word, service_busy_time(clock_mono_ns()) | SERVICE_BUSY_WORKER | SERVICE_BUSY_DRAIN);
 }
 
@@ -280,7 +281,7 @@ void family_closed(const struct bus *bus, uint32_t slot)
 {
     uint32_t life = load_acquire(&bus->data->life[slot]);
 
-    if (family_is_raw(bus, slot))
+    if (!family_is_served(bus, slot))
         raw_closed(bus, slot);
     else if ((load_relaxed(&bus->data->slot[slot].busy) & SERVICE_BUSY_DRAIN) &&
              wake_probe(bus, slot, life >> 2) == WAKE_DEAD)

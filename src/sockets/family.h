@@ -1,4 +1,4 @@
-/* sockets/family.h - PF_CAN: the socket calls on a CAN socket, whatever its protocol. CAN_RAW's are raw.h's; the others', by table, those of
+/* sockets/family.h - PF_CAN, and AF_PACKET of our interfaces: the socket calls, whatever the protocol. CAN_RAW's are raw.h's; the others', by table, those of
  * bcm.c and isotp.c. All return -errno; pointers marked user may be bad. */
 #ifndef SOCKETS_FAMILY_H
 #define SOCKETS_FAMILY_H
@@ -37,7 +37,13 @@ ssize_t family_read_other(const struct bus *bus, uint32_t slot, int fd, void *us
 
 static inline bool family_is_raw(const struct bus *bus, uint32_t slot)
 {
-    return likely(load_relaxed(&bus->data->slot[slot].protocol) <= CAN_RAW);
+    return likely(load_relaxed(&bus->data->slot[slot].protocol) == CAN_RAW);
+}
+
+/* Does the worker serve it? What others have to read lies in their ring. */
+static inline bool family_is_served(const struct bus *bus, uint32_t slot)
+{
+    return unlikely(load_relaxed(&bus->data->slot[slot].protocol) > CAN_RAW);
 }
 
 static inline ssize_t family_send(const struct bus *bus, uint32_t slot, int fd,
@@ -68,9 +74,9 @@ static inline ssize_t family_read(const struct bus *bus, uint32_t slot, int fd, 
                                     : family_read_other(bus, slot, fd, user, size, flags);
 }
 
-/* ---- for bcm.c and isotp.c ---- */
+/* ---- for bcm.c, isotp.c and packet.c ---- */
 
-/* A protocol that the worker runs. A call that is NULL does not exist (-EOPNOTSUPP). Addresses are private copies, `size` as the program gave it. */
+/* A protocol other than CAN_RAW: one that the worker runs, or AF_PACKET. A call that is NULL does not exist (-EOPNOTSUPP). Addresses are private copies, `size` as the program gave it. */
 struct family_protocol {
     void (*open)(struct bus_slot *slot); /* a new socket's options */
     int (*bind)(const struct bus *bus, uint32_t slot, int fd, const struct sockaddr_can *address,
@@ -86,7 +92,7 @@ struct family_protocol {
     ssize_t (*send)(const struct bus *bus, uint32_t slot, int fd, const struct raw_send *message, int flags);
     ssize_t (*receive)(const struct bus *bus, uint32_t slot, int fd, struct raw_receive *message, int flags);
 };
-extern const struct family_protocol family_bcm, family_isotp;
+extern const struct family_protocol family_bcm, family_isotp, family_packet;
 
 /* A frame in our own memory onto an interface, from the program's thread: 0 or -errno (spec protocols 1.4). */
 int family_transmit(const struct bus *bus, uint32_t slot, int fd, uint32_t ifindex, void *frame,

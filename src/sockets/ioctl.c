@@ -9,6 +9,7 @@
 #include "bus/links.h"
 #include "bus/slot.h"
 #include "sockets/ctl.h"
+#include "sockets/packet.h"
 #include "sockets/raw.h"
 #include "sockets/usermem.h"
 #include <errno.h>
@@ -285,10 +286,15 @@ static const unsigned long refused[] = {
 
 int raw_ioctl(const struct bus *bus, uint32_t slot, unsigned long request, void *user)
 {
+    bool is_packet = load_relaxed(&bus->data->slot[slot].protocol) == PROTOCOL_PACKET;
     bool reads = (request >> 8 & 0xff) == 0x89; /* Linux reads a struct ifreq before it knows what for */
 
     request &= 0xffffffffu;
-    for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
+    if (is_packet) {
+        int result = packet_ioctl(bus, slot, request, user);
+        if (result != -ENOIOCTLCMD) return result;
+    }
+    for (size_t i = 0; !is_packet && i < sizeof(refused) / sizeof(*refused); i++)
         if (refused[i] == request)
             return reads && !usermem_ok(user, sizeof(struct ifreq), USERMEM_READ) ? -EFAULT : -ENOTTY;
     if (request == 0x8906 || request == 0x8907) /* SIOCGSTAMP, SIOCGSTAMPNS of 64-bit programs */

@@ -155,14 +155,16 @@ static int error_out(const struct option_call *call, int *value)
 
 static int domain_out(const struct option_call *call, int *value)
 {
-    (void)call;
-    *value = AF_CAN;
+    *value = load_relaxed(&call->slot->protocol) == PROTOCOL_PACKET ? AF_PACKET : AF_CAN;
     return 0;
 }
 
 static int type_out(const struct option_call *call, int *value)
 {
-    *value = load_relaxed(&call->slot->protocol) > CAN_RAW ? SOCK_DGRAM : SOCK_RAW;
+    uint32_t protocol = load_relaxed(&call->slot->protocol);
+
+    *value = protocol > CAN_RAW ? SOCK_DGRAM : SOCK_RAW;
+    if (protocol == PROTOCOL_PACKET) *value = (int)load_relaxed(&call->slot->setting[PACKET_TYPE]);
     return 0;
 }
 

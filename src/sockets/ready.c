@@ -51,7 +51,7 @@ void ready_settle(const struct bus *bus, uint32_t slot, int fd)
 {
     uint32_t state;
 
-    if (!family_is_raw(bus, slot) && !wake_pending(bus, slot)) service_catch_up(bus);
+    if (family_is_served(bus, slot) && !wake_pending(bus, slot)) service_catch_up(bus);
     state = state_of(bus, slot);
     if (state == WAKE_ARMED) {
         if (unlikely(wake_pending(
@@ -68,9 +68,9 @@ static void settle_tracked(const struct bus *bus, uint32_t slot)
 {
     int fd;
 
-    if (!family_is_raw(bus, slot) && !wake_pending(bus, slot)) service_catch_up(bus);
+    if (family_is_served(bus, slot) && !wake_pending(bus, slot)) service_catch_up(bus);
     if (is_armed(bus, slot) && !has(rearmed, slot) && errqueue_empty(bus, slot) &&
-        (family_is_raw(bus, slot) || !wake_pending(bus, slot)))
+        (!family_is_served(bus, slot) || !wake_pending(bus, slot)))
         return;
     fd = load_relaxed(&fd_of[slot]);
     if (fdtab_get(fd) != fd_entry(FD_RAW, slot)) fd = fdtab_find(fd_entry(FD_RAW, slot));

@@ -229,6 +229,11 @@ static int take_frame(const struct bus *bus, uint32_t number, int fd, int flags,
     return 0;
 }
 
+int raw_take(const struct bus *bus, uint32_t number, int fd, int flags, struct ring_item *item)
+{
+    return take_frame(bus, number, fd, flags, item);
+}
+
 static int flags_of(const struct bus_slot *slot, uint32_t number, const struct ring_item *item)
 {
     int flags = item->record_flags & RECORD_LOCAL ? MSG_DONTROUTE : 0;
