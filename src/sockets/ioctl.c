@@ -248,11 +248,24 @@ bool ioctl_is_interface(unsigned long number)
 
 /* ---- on a CAN socket ---- */
 
-/* SIOCGSTAMP in its two widths and two units. */
-static int get_stamp(const struct bus *bus, uint32_t number, unsigned long request, void *user)
+/* The time of the last frame, in two units and two widths: that of long, and 64 bits. */
+enum {
+    STAMP_US = 0x8906,
+    STAMP_NS = 0x8907,
+    STAMP_US_WIDE = (int)0x80108906,
+    STAMP_NS_WIDE = (int)0x80108907,
+};
+
+static bool is_stamp(int request)
+{
+    return request == STAMP_US || request == STAMP_NS || request == STAMP_US_WIDE || request == STAMP_NS_WIDE;
+}
+
+static int get_stamp(const struct bus *bus, uint32_t number, int request, void *user)
 {
     struct bus_slot *slot = &bus->data->slot[number];
     uint64_t stamp = load_relaxed(&slot->stamp_ns);
+    int64_t wide[2];
     long value[2];
 
     if (!load_relaxed(&slot->stamp_on)) {
@@ -262,8 +275,11 @@ static int get_stamp(const struct bus *bus, uint32_t number, unsigned long reque
     if (!stamp) return -ENOENT;
     if (stamp == STAMP_OF_READING) stamp = clock_real_ns();
     store_relaxed(&slot->stamp_ns, stamp);
-    value[0] = (long)(stamp / 1000000000u);
-    value[1] = (long)(stamp % 1000000000u) / (request == SIOCGSTAMP ? 1000 : 1);
+    wide[0] = (int64_t)(stamp / 1000000000u);
+    wide[1] = (int64_t)(stamp % 1000000000u) / (request == STAMP_US || request == STAMP_US_WIDE ? 1000 : 1);
+    if (request == STAMP_US_WIDE || request == STAMP_NS_WIDE) return usermem_write(user, wide, sizeof(wide));
+    value[0] = (long)wide[0];
+    value[1] = (long)wide[1];
     return usermem_write(user, value, sizeof(value));
 }
 
@@ -297,7 +313,6 @@ int raw_ioctl(const struct bus *bus, uint32_t slot, unsigned long request, void 
     for (size_t i = 0; !is_packet && i < sizeof(refused) / sizeof(*refused); i++)
         if (refused[i] == request)
             return reads && !usermem_ok(user, sizeof(struct ifreq), USERMEM_READ) ? -EFAULT : -ENOTTY;
-    if (request == 0x8906 || request == 0x8907) /* SIOCGSTAMP, SIOCGSTAMPNS of 64-bit programs */
-        return get_stamp(bus, slot, request == 0x8906 ? SIOCGSTAMP : 0, user);
+    if (is_stamp((int)request)) return get_stamp(bus, slot, (int)request, user);
     return ioctl_interface(bus, request, user);
 }

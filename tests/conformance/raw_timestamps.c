@@ -68,14 +68,14 @@ TEST(timestamp_and_timestampns_replace_each_other)
     int fd = raw_a(), a = raw_a();
     struct message m;
 
-    sol_set(fd, SO_TIMESTAMP, 1);
-    sol_set(fd, SO_TIMESTAMPNS, 1);
-    CHECK_EQ(sol_get(fd, SO_TIMESTAMP), 0);
-    CHECK_EQ(sol_get(fd, SO_TIMESTAMPNS), 1);
+    sol_set(fd, 29, 1);
+    sol_set(fd, 35, 1);
+    CHECK_EQ(sol_get(fd, 29), 0);
+    CHECK_EQ(sol_get(fd, 35), 1);
     put(a, 1);
     RECEIVE(fd, &m);
     CHECK_EQ(control_count(&m), 1);
-    CHECK(control_of(&m, SOL_SOCKET, SO_TIMESTAMPNS) != NULL);
+    CHECK(control_of(&m, SOL_SOCKET, 35) != NULL);
 }
 
 TEST(timestamp_switched_off_again)
@@ -391,6 +391,24 @@ TEST(siocgstamp_is_the_time_of_the_frame_read_last)
     check_recent(n.tv_sec, n.tv_nsec);
     CHECK_EQ(n.tv_sec, t.tv_sec);
     CHECK_EQ(n.tv_nsec / 1000, t.tv_usec);
+}
+
+/* SIOCGSTAMP_NEW, SIOCGSTAMPNS_NEW */
+TEST(siocgstamp_new_has_64_bit_times)
+{
+    const unsigned long requests[] = { 0x80108906, 0x80108907 };
+    int fd = raw_a(), a = raw_a();
+    int64_t t[2][3] = { { -1, -1, -1 }, { -1, -1, -1 } };
+
+    CHECK_ERRNO(ioctl(fd, requests[0], t[0]), ENOENT);
+    put(a, 1);
+    CHECK_GETS(fd, 1);
+    for (int i = 0; i < 2; i++) {
+        OK(ioctl(fd, requests[i], t[i]));
+        check_recent(t[i][0], t[i][1] * (i ? 1 : 1000));
+        CHECK_EQ(t[i][2], -1);
+    }
+    CHECK_EQ(t[1][1] / 1000, t[0][1]);
 }
 
 TEST(siocgstamp_with_bad_pointer_is_efault)
