@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 
 /* A system call with up to six arguments, result or -errno. */
 long sys_call6(long nr, long a, long b, long c, long d, long e, long f);
@@ -24,6 +25,8 @@ long sys_call6(long nr, long a, long b, long c, long d, long e, long f);
 #define SYS_CALL5(nr, a, b, c, d, e)       sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
 #define SYS_CALL6(nr, a, b, c, d, e, f)                                                                      \
     sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+_Static_assert(sizeof(time_t) == sizeof(long), "struct timespec is what system calls take");
 
 /* mmap(2): an address, or one for which sys_is_error() holds (its value is -errno). */
 static inline void *sys_mmap(void *at, size_t size, int protection, int flags, int fd, int64_t offset)

@@ -2,6 +2,7 @@
  *
  * What libc does inside fopen() or opendir() does not come by here, so each entry point is answered by itself. Absolute paths are ours to look at first;
  * relative ones mostly after libc has found nothing: those calls end with `late`. */
+#include "preload/narrow.h"
 #include "preload/real.h"
 #include "base/clock.h"
 #include "sockets/procfs.h"
@@ -266,7 +267,7 @@ static bool found_late(int result, int dir, const char *path, bool follow, struc
     return is_missing(result, path) && procfs_stat(dir, path, follow, about) == 0;
 }
 
-/* struct stat and struct stat64 have the same members. */
+/* struct stat, struct stat64 and struct stat_wide have the same members. */
 #define FILL(to, about)                                                                                      \
     do {                                                                                                     \
         uint64_t now = clock_real_ns();                                                                      \
@@ -305,6 +306,14 @@ STAT(fstatat, dir, FOLLOW, (int dir, const char *path, struct stat *out, int fla
      fstatat(dir, path, out, flags))
 STAT(fstatat64, dir, FOLLOW, (int dir, const char *path, struct stat64 *out, int flags),
      fstatat64(dir, path, out, flags))
+
+#if __SIZEOF_LONG__ == 4
+STAT(__stat64_time64, AT_FDCWD, true, (const char *path, struct stat_wide *out), __stat64_time64(path, out))
+STAT(__lstat64_time64, AT_FDCWD, false, (const char *path, struct stat_wide *out),
+     __lstat64_time64(path, out))
+STAT(__fstatat64_time64, dir, FOLLOW, (int dir, const char *path, struct stat_wide *out, int flags),
+     __fstatat64_time64(dir, path, out, flags))
+#endif
 
 static void fill_statx(struct statx *out, const struct procfs_stat *about)
 {

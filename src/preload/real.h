@@ -19,6 +19,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+struct stat_wide; /* narrow.h */
+
 /* One member per function of symbols.def. Each starts as a stub that resolves all of them and goes on, so that calls before
  * our constructor work and later ones cost one indirect jump. NULL: this libc has no such function. */
 struct real {

@@ -1,6 +1,7 @@
 /* preload/syscalls.c - syscall(2): programs that number their calls themselves get the same answers.
  *
  * The table leads from a number to our function; everything else goes to the real one. */
+#include "preload/narrow.h"
 #include "preload/real.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -42,12 +43,36 @@ static long do_pselect(const long *a)
     return pselect((int)A(0), (fd_set *)A(1), (fd_set *)A(2), (fd_set *)A(3), (const struct timespec *)A(4),
                    mask ? *mask : NULL);
 }
+#if __SIZEOF_LONG__ == 4 && defined(SYS_ppoll_time64)
+static long do_ppoll_wide(const long *a)
+{
+    return __ppoll64((struct pollfd *)A(0), (nfds_t)A(1), (const struct timespec_wide *)A(2),
+                     (const sigset_t *)A(3));
+}
+static long do_pselect_wide(const long *a)
+{
+    const sigset_t *const *mask = (const sigset_t *const *)A(5);
+    return __pselect64((int)A(0), (fd_set *)A(1), (fd_set *)A(2), (fd_set *)A(3),
+                       (const struct timespec_wide *)A(4), mask ? *mask : NULL);
+}
+static long do_recvmmsg_wide(const long *a)
+{
+    return __recvmmsg64(FD, (struct mmsghdr *)A(1), (unsigned)A(2), (int)A(3), (struct timespec_wide *)A(4));
+}
+/* There is one epoll_pwait2, and its time is the wide one. */
+static long do_epoll_pwait2(const long *a)
+{
+    return __epoll_pwait2_time64(FD, (struct epoll_event *)A(1), (int)A(2),
+                                 (const struct timespec_wide *)A(3), (const sigset_t *)A(4));
+}
+#else
 static long do_epoll_pwait2(const long *a)
 {
     return epoll_pwait2(FD, (struct epoll_event *)A(1), (int)A(2), (const struct timespec *)A(3),
                         (const sigset_t *)A(4));
 }
-#ifdef SYS_select
+#endif
+#if defined(SYS_select) || defined(SYS__newselect)
 static long do_select(const long *a)
 {
     return select((int)A(0), (fd_set *)A(1), (fd_set *)A(2), (fd_set *)A(3), (struct timeval *)A(4));
@@ -151,8 +176,18 @@ static const struct {
 #ifdef SYS_epoll_pwait2
     { SYS_epoll_pwait2, do_epoll_pwait2 },
 #endif
-#ifdef SYS_select
+#if defined(SYS__newselect) /* SYS_select, if there is one, takes a struct */
+    { SYS__newselect, do_select },
+#elif defined(SYS_select)
     { SYS_select, do_select },
+#endif
+#ifdef SYS_fcntl64
+    { SYS_fcntl64, do_fcntl },
+#endif
+#if __SIZEOF_LONG__ == 4 && defined(SYS_ppoll_time64)
+    { SYS_ppoll_time64, do_ppoll_wide },
+    { SYS_pselect6_time64, do_pselect_wide },
+    { SYS_recvmmsg_time64, do_recvmmsg_wide },
 #endif
 #ifdef SYS_close_range
     { SYS_close_range, do_close_range },
