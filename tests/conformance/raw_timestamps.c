@@ -68,14 +68,14 @@ TEST(timestamp_and_timestampns_replace_each_other)
     int fd = raw_a(), a = raw_a();
     struct message m;
 
-    sol_set(fd, 29, 1);
-    sol_set(fd, 35, 1);
-    CHECK_EQ(sol_get(fd, 29), 0);
-    CHECK_EQ(sol_get(fd, 35), 1);
+    sol_set(fd, SO_TIMESTAMP, 1);
+    sol_set(fd, SO_TIMESTAMPNS, 1);
+    CHECK_EQ(sol_get(fd, SO_TIMESTAMP), SO_TIMESTAMP == 63); /* SO_TIMESTAMP_NEW says yes to both */
+    CHECK_EQ(sol_get(fd, SO_TIMESTAMPNS), 1);
     put(a, 1);
     RECEIVE(fd, &m);
     CHECK_EQ(control_count(&m), 1);
-    CHECK(control_of(&m, SOL_SOCKET, 35) != NULL);
+    CHECK(control_of(&m, SOL_SOCKET, SO_TIMESTAMPNS) != NULL);
 }
 
 TEST(timestamp_switched_off_again)
