@@ -42,7 +42,7 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
     if (first <= last && !(flags & ~(int)CLOSE_RANGE_UNSHARE) && !fdtab_is_borrowed())
         fdtab_each(first, last, close_ours, NULL);
-    return real.close_range ? real.close_range(first, last, flags) : (int)edge(-ENOSYS);
+    return real.close_range(first, last, flags);
 }
 
 EXPORT void closefrom(int first)
@@ -62,7 +62,7 @@ EXPORT int dup(int fd)
 
 EXPORT int pidfd_getfd(int pidfd, int target, unsigned flags)
 {
-    int fd = real.pidfd_getfd ? real.pidfd_getfd(pidfd, target, flags) : (int)edge(-ENOSYS);
+    int fd = real.pidfd_getfd(pidfd, target, flags);
 
     if (fd >= 0) fds_adopt(fd);
     return fd;

@@ -241,7 +241,6 @@ EXPORT int epoll_pwait2(int fd, struct epoll_event *events, int count, const str
                         const sigset_t *mask)
 {
     settle();
-    if (!real.epoll_pwait2) return (int)edge(-ENOSYS);
     if (unlikely(sendbuf_matters()) && is_whole(timeout))
         return corrected(fd, events, wait_for_room(fd, events, count, in_ms(timeout), mask));
     return corrected(fd, events, real.epoll_pwait2(fd, events, count, timeout, mask));

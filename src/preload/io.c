@@ -18,6 +18,7 @@
 #include <time.h>
 
 extern void pthread_testcancel(void) __attribute__((weak)); /* old libcs have it in another library */
+extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
 /* prefix: read write recv send preadv2 pwritev2 pthread_cancel */
 
@@ -40,6 +41,20 @@ EXPORT int pthread_cancel(pthread_t thread)
 static inline void cancel_point(void)
 {
     if (unlikely(load_relaxed(&cancelling)) && pthread_testcancel) pthread_testcancel();
+}
+
+/* The lengths in musl's struct msghdr and cmsghdr have 32 bits also where the kernel's, and glibc's, have 64. The rest is padding, which
+ * musl's own calls clear in a copy. */
+static inline bool is_padded(void) { return sizeof(size_t) == 8 && unlikely(!gnu_get_libc_version); }
+
+static int read_msg(struct msghdr *msg, const struct msghdr *user)
+{
+    if (usermem_read(msg, user, sizeof(*msg))) return -EFAULT;
+    if (is_padded()) {
+        msg->msg_iovlen = (uint32_t)msg->msg_iovlen;
+        msg->msg_controllen = (uint32_t)msg->msg_controllen;
+    }
+    return 0;
 }
 
 /* ---- receiving ---- */
@@ -140,6 +155,17 @@ static __attribute__((noinline)) ssize_t receive_many(int fd, uint32_t entry, st
     return error ? error : receive_into(fd, entry, user, msg, iov, flags);
 }
 
+static ssize_t netlink_receive(int fd, uint32_t entry, struct msghdr *user, struct msghdr *msg, int flags)
+{
+    ssize_t result = fds_netlink_recvmsg(entry, fd, msg, flags);
+
+    if (result < 0) return result;
+    user->msg_namelen = msg->msg_namelen;
+    user->msg_controllen = msg->msg_controllen;
+    user->msg_flags = msg->msg_flags;
+    return result;
+}
+
 static ssize_t our_recvmsg(int fd, uint32_t entry, struct msghdr *user, int flags)
 {
     struct iovec iov[IOV_FEW];
@@ -147,9 +173,8 @@ static ssize_t our_recvmsg(int fd, uint32_t entry, struct msghdr *user, int flag
     int error;
 
     cancel_point();
-    if (usermem_read(&msg, user, sizeof(msg)) || !usermem_ok(user, sizeof(msg), USERMEM_WRITE))
-        return -EFAULT;
-    if (!is_raw(entry)) return fds_netlink_recvmsg(entry, fd, user, flags);
+    if (read_msg(&msg, user) || !usermem_ok(user, sizeof(msg), USERMEM_WRITE)) return -EFAULT;
+    if (!is_raw(entry)) return netlink_receive(fd, entry, user, &msg, flags);
     if ((int)msg.msg_namelen < 0) return -EINVAL;
     if (msg.msg_iovlen > IOV_FEW) return receive_many(fd, entry, user, &msg, flags);
     error = copy_iov(iov, IOV_FEW, msg.msg_iov, msg.msg_iovlen);
@@ -368,6 +393,7 @@ static ssize_t send_from(int fd, uint32_t entry, const struct msghdr *msg, const
         .name_size = msg->msg_namelen,
         .control = msg->msg_control,
         .control_size = msg->msg_controllen,
+        .padded = is_padded(),
     };
     return family_send(bus(), fd_number(entry), fd, &message, flags);
 }
@@ -388,8 +414,8 @@ static ssize_t our_sendmsg(int fd, uint32_t entry, const struct msghdr *user, in
     int error;
 
     cancel_point();
-    if (usermem_read(&msg, user, sizeof(msg))) return -EFAULT;
-    if (!is_raw(entry)) return fds_netlink_sendmsg(entry, fd, user, flags);
+    if (read_msg(&msg, user)) return -EFAULT;
+    if (!is_raw(entry)) return fds_netlink_sendmsg(entry, fd, &msg, flags);
     if (msg.msg_name && (int)msg.msg_namelen < 0) return -EINVAL;
     if (msg.msg_namelen > sizeof(struct sockaddr_storage)) msg.msg_namelen = sizeof(struct sockaddr_storage);
     if (msg.msg_name && !usermem_ok(msg.msg_name, msg.msg_namelen, USERMEM_READ)) return -EFAULT;

@@ -29,9 +29,9 @@ struct stat_wide {
 };
 
 /* libc's, which its headers do not declare to us. */
-#if __SIZEOF_LONG__ == 4
 ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags);
 ssize_t pwritev64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags);
+#if __SIZEOF_LONG__ == 4
 ssize_t __recvmsg64(int fd, struct msghdr *msg, int flags);
 ssize_t __sendmsg64(int fd, const struct msghdr *msg, int flags);
 int __sendmmsg64(int fd, struct mmsghdr *msgs, unsigned count, int flags);

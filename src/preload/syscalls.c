@@ -27,6 +27,19 @@ static long do_pidfd_getfd(const long *a) { return pidfd_getfd(FD, (int)A(1), (u
 #endif
 static long do_readv(const long *a) { return readv(FD, (const struct iovec *)A(1), (int)A(2)); }
 static long do_writev(const long *a) { return writev(FD, (const struct iovec *)A(1), (int)A(2)); }
+/* The offset takes two arguments, of which the second matters where they are narrow. */
+static off64_t offset_of(const long *a)
+{
+    return sizeof(long) == 8 ? A(3) : (off64_t)((uint64_t)A(4) << 32 | (uint32_t)A(3));
+}
+static long do_preadv2(const long *a)
+{
+    return preadv64v2(FD, (const struct iovec *)A(1), (int)A(2), offset_of(a), (int)A(5));
+}
+static long do_pwritev2(const long *a)
+{
+    return pwritev64v2(FD, (const struct iovec *)A(1), (int)A(2), offset_of(a), (int)A(5));
+}
 static long do_close(const long *a) { return close(FD); }
 static long do_close_range(const long *a) { return close_range((unsigned)A(0), (unsigned)A(1), (int)A(2)); }
 static long do_dup(const long *a) { return dup(FD); }
@@ -158,6 +171,8 @@ static const struct {
     { SYS_write, do_write },
     { SYS_readv, do_readv },
     { SYS_writev, do_writev },
+    { SYS_preadv2, do_preadv2 },
+    { SYS_pwritev2, do_pwritev2 },
     { SYS_close, do_close },
     { SYS_openat, do_openat },
 #ifdef SYS_open

@@ -35,6 +35,7 @@ struct raw_send {
     socklen_t name_size;
     const void *control; /* user */
     size_t control_size;
+    bool padded; /* cmsg_len in there has 32 bits, and padding that may hold anything: musl's */
 };
 ssize_t raw_send(const struct bus *bus, uint32_t slot, int fd, const struct raw_send *message, int flags);
 /* write(2) and send(2): one buffer. */

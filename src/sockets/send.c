@@ -129,6 +129,7 @@ static int check_control(const struct bus_slot *slot, const struct raw_send *mes
         struct cmsghdr head;
         size_t step;
         if (usermem_read(&head, at, sizeof(head))) return -EFAULT;
+        if (unlikely(message->padded)) head.cmsg_len = (uint32_t)head.cmsg_len;
         if (head.cmsg_len < CMSG_LEN(0) || head.cmsg_len > left) return -EINVAL;
         if (head.cmsg_level == SOL_SOCKET) error = check_cmsg(slot, &head, at + CMSG_LEN(0), stamps);
         step = CMSG_ALIGN(head.cmsg_len);
