@@ -161,7 +161,12 @@ static inline struct bcm_event *bcm_event_at(int fd, const char *file, int line)
     static struct bcm_event e;
     _Alignas(struct cmsghdr) char control[128];
     struct iovec iov = { &e.m, sizeof(e.m) };
-    struct msghdr h = { &e.from, sizeof(e.from), &iov, 1, control, sizeof(control), 0 };
+    struct msghdr h = { .msg_name = &e.from,
+                        .msg_namelen = sizeof(e.from),
+                        .msg_iov = &iov,
+                        .msg_iovlen = 1,
+                        .msg_control = control,
+                        .msg_controllen = sizeof(control) };
 
     bcm_await(fd, file, line);
     memset(&e, 0, sizeof(e));
@@ -288,7 +293,9 @@ static inline int is_frame_in_time(int fd, int due_ms, const char *data, const c
     char got[32], control[128];
     struct can_frame f;
     struct iovec iov = { &f, sizeof(f) };
-    struct msghdr h = { NULL, 0, &iov, 1, control, sizeof(control), 0 };
+    struct msghdr h = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+    };
     struct timespec t;
 
     await_in(fd, file, line);

@@ -17,7 +17,7 @@ TEST(a_short_buffer_cuts_in_silence)
     int fd = with_message(0x801);
     char bytes[100];
     struct iovec iov = { bytes, 10 };
-    struct msghdr h = { NULL, 0, &iov, 1, NULL, 0, 0 };
+    struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 
     CHECK_EQ(recvmsg(fd, &h, 0), 10);
     CHECK_EQ(h.msg_flags & ~NEWER_FLAGS, 0);

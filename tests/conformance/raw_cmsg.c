@@ -136,7 +136,7 @@ TEST(cmsg_of_a_huge_length_is_enobufs)
 {
     struct can_frame f = frame_of(0x123, 1);
     struct iovec v = { &f, sizeof(f) };
-    struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &f, .msg_controllen = SIZE_MAX / 4 };
+    struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &f, .msg_controllen = 0x80000000u };
 
     CHECK_ERRNO(sendmsg(raw_a(), &h, 0), ENOBUFS);
 }
@@ -310,4 +310,37 @@ TEST(cmsg_order_is_time_then_drops_then_mark)
         CHECK_EQ(c->cmsg_type, types[i++]);
     }
     CHECK_EQ(i, 3);
+}
+
+/* musl's headers have holes where the kernel's lengths are wider. */
+TEST(cmsg_headers_may_have_anything_in_their_holes)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(4)];
+    int fd = stamped(), a = raw_a(), value = 0;
+    struct can_frame f = frame_of(0x123, 1);
+    struct iovec v = { &f, sizeof(f) };
+    struct msghdr h;
+    struct cmsghdr *c;
+    struct message m;
+
+    memset(&h, 0xff, sizeof(h));
+    memset(control, 0xff, sizeof(control));
+    h.msg_name = NULL;
+    h.msg_namelen = 0;
+    h.msg_iov = &v;
+    h.msg_iovlen = 1;
+    h.msg_control = control;
+    h.msg_controllen = sizeof(control);
+    c = CMSG_FIRSTHDR(&h);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SO_TIMESTAMPING;
+    c->cmsg_len = CMSG_LEN(4);
+    memcpy(CMSG_DATA(c), &value, 4);
+    CHECK_EQ(sendmsg(a, &h, 0), 16);
+    h.msg_control = NULL;
+    h.msg_controllen = 0;
+    CHECK_EQ(sendmsg(a, &h, 0), 16);
+    CHECK_EQ(recvmsg(fd, &h, 0), 16);
+    RECEIVE(fd, &m);
+    CHECK_EQ(control_count(&m), 1);
 }

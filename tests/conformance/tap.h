@@ -13,6 +13,8 @@
 #ifndef CONFORMANCE_TAP_H
 #define CONFORMANCE_TAP_H
 
+#include "libc.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
