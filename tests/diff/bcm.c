@@ -5,7 +5,7 @@
  * Nothing depends on time: intervals are hours, so that timers are set, hold back, are claimed and flushed, but never expire. After each
  * step a frame that every socket hears, sent twice, tells when all that the step caused has come.
  */
-#include "../conformance/can.h"
+#include "lives.h"
 
 #include <linux/can/bcm.h>
 #include <stdbool.h>
@@ -26,26 +26,9 @@ struct bcm_message {
 
 static const canid_t ids[] = { 0x101, 0x102, 0x80000101, 0x40000101 };
 static int links[2], sockets[3], raw[2];
-static uint64_t state;
-
-static uint32_t any_of(uint32_t count)
-{
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(state >> 33) % count;
-}
-
 static const char *link_word(int index)
 {
     return index == 0 ? "any" : index == links[0] ? "a" : index == links[1] ? "b" : "?";
-}
-
-static void print_frame(FILE *out, const void *frame, size_t size)
-{
-    const struct canfd_frame *f = frame;
-
-    fprintf(out, " %x%s%d.%02x.", f->can_id, size == 72 ? "##" : "#", f->len, f->flags);
-    for (int i = 0; i < f->len && i < (int)size - 8; i++)
-        fprintf(out, "%02x", f->data[i]);
 }
 
 static size_t random_frame(void *to, canid_t id, bool fd)
@@ -203,7 +186,7 @@ static void open_all(void)
 
 static void live(uint64_t seed)
 {
-    state = seed;
+    lives_dice = seed;
     printf("seed %llu\n", (unsigned long long)seed);
     open_all();
     for (int step = 0; step < STEPS; step++) {
