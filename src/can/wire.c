@@ -5,12 +5,14 @@
  * does not after the last bit of the data, where a fixed stuff bit comes anyway. */
 #include "can/wire.h"
 
+#include <endian.h>
 #include <linux/can/error.h>
 
 #define STUFF_RUN     5u
 #define DATA_AT       8u /* of struct can_frame and canfd_frame */
 #define FLAGS_AT      5u /* canfd_frame.flags */
 #define LEN8_DLC_AT   7u
+#define TAIL_BITS     (3u + WIRE_EOF) /* put_tail() */
 #define KEY_BITS      33u
 #define KEY_ID_SHIFT  22 /* in wire_priority(): the 11 bits of the base identifier */
 #define KEY_SRR_SHIFT 21
@@ -203,16 +205,113 @@ uint32_t wire_encode(const void *frame, enum frame_kind kind, unsigned options, 
     return sink.count;
 }
 
+/* ---- lengths ------------------------------------------------------------------------------------------------------- */
+
+/* All bits of a Classical CAN frame that can be stuffed, 118 at most. A simulated bus asks for the length of every frame, and this is half of what
+ * a frame costs: so they are not made one by one. */
+struct wide {
+    uint64_t high, low;
+};
+
+static inline struct wide shifted(struct wide w, unsigned by) /* 1..127 */
+{
+    if (by >= 64) return (struct wide){ w.low << (by - 64), 0 };
+    return (struct wide){ w.high << by | w.low >> (64 - by), w.low << by };
+}
+
+static inline void append(struct wide *w, uint64_t value, unsigned count)
+{
+    *w = shifted(*w, count);
+    w->low |= value;
+}
+
+/* Four bits at a time; zeros in front of the first bit change nothing. */
+static uint32_t crc15_of(struct wide w, unsigned count)
+{
+    static const uint16_t step[16] = { 0x0000, 0x4599, 0x4eab, 0x0b32, 0x58cf, 0x1d56, 0x1664, 0x53fd,
+                                       0x7407, 0x319e, 0x3aac, 0x7f35, 0x2cc8, 0x6951, 0x6263, 0x27fa };
+    uint32_t crc = 0;
+
+    for (unsigned at = (count + 3) / 4 * 4; at;) {
+        at -= 4;
+        uint64_t four = at >= 64 ? w.high >> (at - 64) : w.low >> at;
+        crc = (crc << 4 & 0x7fff) ^ step[(crc >> 11 ^ four) & 15];
+    }
+    return crc;
+}
+
+/* Position, from the first bit and from `from` on, where four bits in a row are 0; 128: nowhere. */
+static inline unsigned four_zeros(struct wide w, unsigned from)
+{
+    struct wide z = { ~w.high, ~w.low }, two = shifted(z, 1), found;
+
+    two = (struct wide){ two.high & z.high, two.low & z.low };
+    found = shifted(two, 2);
+    found = (struct wide){ found.high & two.high, found.low & two.low };
+    found.high &= from < 64 ? UINT64_MAX >> from : 0;
+    if (from >= 64) found.low &= UINT64_MAX >> (from - 64);
+    if (found.high) return (unsigned)__builtin_clzll(found.high);
+    return found.low ? 64 + (unsigned)__builtin_clzll(found.low) : 128;
+}
+
+/* Five equal bits are four that do not differ from the one behind them. The stuff bit stands for the fifth from then on: as its opposite, which begins a new run. */
+static uint32_t stuff_bits_of(struct wide w, unsigned count)
+{
+    struct wide next, differs;
+    uint32_t stuff = 0;
+    unsigned at = 0;
+
+    w = shifted(w, 128 - count);
+    next = shifted(w, 1);
+    differs = (struct wide){ w.high ^ next.high, w.low ^ next.low };
+    differs.high |= count <= 64 ? UINT64_MAX >> (count - 1) : 0;
+    differs.low |= count <= 64 ? UINT64_MAX : UINT64_MAX >> (count - 65);
+    while ((at = four_zeros(differs, at)) < 128) {
+        stuff++;
+        at += 4;
+        if (at < 64)
+            differs.high ^= 1ull << (63 - at);
+        else
+            differs.low ^= 1ull << (127 - at);
+    }
+    return stuff;
+}
+
+static struct wire_length measure_classical(const uint8_t *bytes, uint32_t id, uint8_t dlc)
+{
+    unsigned size = id & CAN_RTR_FLAG ? 0 : wire_size(dlc, FRAME_CC), count;
+    uint64_t remote = !!(id & CAN_RTR_FLAG), data;
+    struct wide w = { 0, 0 };
+
+    if (id & CAN_EFF_FLAG) { /* with SRR and IDE behind the base identifier */
+        count = 39;
+        w.low =
+            (uint64_t)(id >> 18 & CAN_SFF_MASK) << 27 | 3u << 25 | (id & 0x3ffff) << 7 | remote << 6 | dlc;
+    } else {
+        count = 19;
+        w.low = (uint64_t)(id & CAN_SFF_MASK) << 7 | remote << 6 | dlc;
+    }
+    if (size) {
+        __builtin_memcpy(&data, bytes + DATA_AT, sizeof(data));
+        append(&w, be64toh(data) >> (64 - 8 * size), 8 * size);
+        count += 8 * size;
+    }
+    append(&w, crc15_of(w, count), 15);
+    count += 15;
+    uint32_t stuff = stuff_bits_of(w, count);
+    return (struct wire_length){ .slow = count + stuff + TAIL_BITS, .stuff = stuff };
+}
+
 struct wire_length wire_measure(const void *frame, enum frame_kind kind, unsigned options)
 {
     uint8_t bits[WIRE_BITS_MAX];
     struct sink sink = { .bits = bits };
     struct wire_length length = { 0 };
 
+    if (kind == FRAME_CC) return measure_classical(frame, frame_id(frame), wire_dlc(frame, kind, options));
     encode(&sink, frame, kind, options);
-    if (kind == FRAME_FD)
-        for (uint32_t i = 0; i < sink.count; i++)
-            length.fast += bits[i] >> 7;
+    for (uint32_t i = 0; i < sink.count; i++)
+        length.fast += bits[i] >> 7;
     length.slow = sink.count - length.fast;
     length.stuff = sink.stuffed;
     return length;

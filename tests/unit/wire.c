@@ -229,6 +229,15 @@ static void crcs_are_the_published_ones(void **state)
 
 static uint32_t total(struct wire_length length) { return length.slow + length.fast; }
 
+/* Data with many stuff bits, and some close to each other. */
+static void long_runs(uint8_t *bytes, unsigned size)
+{
+    static const uint8_t some[] = { 0x00, 0xff, 0x0f, 0xf0, 0x07, 0xf8, 0x83, 0x7c, 0xc1, 0x3e };
+
+    for (unsigned i = 0; i < size; i++)
+        bytes[i] = some[(unsigned)rand() % sizeof(some)];
+}
+
 static void lengths_are_those_of_the_bits(void **state)
 {
     (void)state;
@@ -238,6 +247,8 @@ static void lengths_are_those_of_the_bits(void **state)
         enum frame_kind kind = rand() % 2 ? FRAME_CC : FRAME_FD;
         frame.len = (uint8_t)(rand() % (kind == FRAME_CC ? 9 : 65));
         random_bytes(frame.data, 64);
+        if (i % 2) long_runs(frame.data, 64);
+        if (kind == FRAME_CC && i % 8 == 0) frame.can_id |= CAN_RTR_FLAG;
         uint32_t fast = 0, stuff = 0;
         count = wire_encode(&frame, kind, 0, bits);
         for (uint32_t k = 0; k < count; k++) {
