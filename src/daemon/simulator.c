@@ -22,10 +22,14 @@
 #include "drivers/can.h"
 
 #define EVENTS_A_TURN 512
+#define CLOCK_UNKNOWN (SIMBUS_NEVER - 1) /* simulator.clock_at: no time that anybody asks for */
 #define MS            1000000ull
 /* A bus as fast as it can on which nothing gets through in a turn - somebody is alone and tries again for ever - rests so long. At the
  * highest bit rate, 512 attempts are 20 ms of the bus: its time still goes on faster than ours. */
 #define REST_NS (10 * MS)
+/* Between two looks at buses on which much happens: what they bring together costs one wake-up of us, and often of a reader. A single bus of
+ * 1 Mbit/s has no frames that come faster. */
+#define CALM_NS 40000u
 
 static struct sim_port *port_of(struct simnode *node) { return (struct sim_port *)(void *)node; }
 _Static_assert(offsetof(struct sim_port, node) == 0, "a port is found by its first member");
@@ -60,10 +64,11 @@ static uint64_t alarm_for(const struct sim_wire *wire, uint64_t at)
 
 void simulator_on_clock(struct loop_source *source, uint32_t events)
 {
-    uint64_t count;
+    struct simulator *simulator = loop_owner(source, struct simulator, clock);
 
     (void)events;
-    if (read(source->fd, &count, sizeof(count)) < 0) return; /* simulator_turn does the work */
+    simulator->clock_at =
+        CLOCK_UNKNOWN; /* simulator_turn does the work, and sets it anew: which makes reading it needless */
 }
 
 static void set_clock(struct simulator *simulator, uint64_t at)
@@ -375,6 +380,7 @@ static bool turn(struct simulator *simulator, struct sim_wire *wire, uint64_t *a
             return false;
         }
         simbus_run(&wire->bus, next);
+        simulator->calm_until = 0; /* to be set when all is done */
         after_event(wire);
         if (wire->cuts) run_cuts(wire, simulator);
     }
@@ -393,6 +399,7 @@ bool simulator_turn(struct simulator *simulator)
     for (unsigned i = 0; i < WIRES_MAX; i++)
         if (simulator->wire[i].bus.nodes || simulator->wire[i].cuts)
             more |= turn(simulator, &simulator->wire[i], &alarm);
-    set_clock(simulator, alarm);
+    if (!simulator->calm_until) simulator->calm_until = clock_mono_ns() + CALM_NS;
+    set_clock(simulator, alarm > simulator->calm_until ? alarm : simulator->calm_until);
     return more;
 }

@@ -59,6 +59,7 @@ struct simulator {
     int token_fd;
     struct loop_source clock;
     uint64_t clock_at;
+    uint64_t calm_until; /* CLOCK_MONOTONIC: something has just happened; the next look is due then */
     unsigned port_count, next_fault;
     struct sim_wire wire[WIRES_MAX];
     struct sim_port port[LINKS_MAX];
