@@ -14,7 +14,7 @@
 #include "base/atomics.h"
 
 #define LAYOUT_MAGIC   0x4e414350u /* "PCAN" */
-#define LAYOUT_VERSION 9u
+#define LAYOUT_VERSION 10u
 
 #define LINKS_MAX         128u /* interfaces of an instance */
 #define LINK_NAME_SIZE    16u  /* IFNAMSIZ */
@@ -86,11 +86,13 @@ struct bus_link {
     atomic_u32 tx_limit;
 };
 
-/* Only for the worker, and the next one after it: what the controller of each interface is set to (drivers/can.h), and the buses
+/* Only for the worker, and the next one after it: what the controller of each interface is set to (drivers/can.h), the buses, and faults
  * (daemon/simulator.h). */
 #define CAN_CONFIG_SIZE 256u
 #define WIRES_MAX       32u
-#define WIRE_SIZE       64u
+#define WIRE_SIZE       128u
+#define FAULTS_MAX      256u
+#define FAULT_SIZE      128u
 
 struct control {
     uint32_t magic, version;
@@ -101,6 +103,7 @@ struct control {
     struct bus_link links[LINKS_MAX];
     _Alignas(64) unsigned char can_config[LINKS_MAX][CAN_CONFIG_SIZE];
     _Alignas(64) unsigned char wire[WIRES_MAX][WIRE_SIZE];
+    _Alignas(64) unsigned char fault[FAULTS_MAX][FAULT_SIZE];
 };
 
 /* ---- data ---------------------------------------------------------------------------------------------------- */

@@ -396,9 +396,13 @@ bool simulator_turn(struct simulator *simulator)
     bool more = false;
 
     if (!simulator->port_count) return false;
-    for (unsigned i = 0; i < WIRES_MAX; i++)
-        if (simulator->wire[i].bus.nodes || simulator->wire[i].cuts)
-            more |= turn(simulator, &simulator->wire[i], &alarm);
+    for (unsigned i = 0; i < WIRES_MAX; i++) {
+        struct sim_wire *wire = &simulator->wire[i];
+        uint64_t before = wire->bus.now;
+        if (!wire->bus.nodes && !wire->cuts) continue;
+        more |= turn(simulator, wire, &alarm);
+        if (wire->bus.now != before) simulator_save_wire(simulator, wire);
+    }
     if (!simulator->calm_until) simulator->calm_until = clock_mono_ns() + CALM_NS;
     set_clock(simulator, alarm > simulator->calm_until ? alarm : simulator->calm_until);
     return more;

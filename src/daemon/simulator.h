@@ -24,9 +24,11 @@ struct sim_wire {
 #define SIM_CUT                                                                                              \
     SIMFAULT_KINDS /* a kind of fault that is not the bus's but the wire's: the interface is cut off */
 
+/* Lies in struct control, so that the next worker goes on with it: with what is left of it, too. */
 struct sim_fault {
     struct simfault fault; /* kind may be SIM_CUT */
-    unsigned number;
+    atomic_u32 number;     /* 0: unused; stored last */
+    uint32_t index;        /* of the port */
     struct sim_port *port;
     struct sim_fault *next;
 };
@@ -82,7 +84,7 @@ int simulator_remove_link(struct simulator *simulator, const char *name);
 struct sim_wire *simulator_find_wire(struct simulator *simulator, const char *name);
 struct sim_port *simulator_find_port(struct simulator *simulator, const char *name);
 uint64_t simulator_now(const struct sim_wire *wire);
-/* Takes over `fault`; -ENOMEM, -EBUSY (a second cut). Returns its number. Removal: -ENOENT. */
+/* Copies `fault`; -ENOSPC, -EBUSY (a second cut). Returns its number. Removal: -ENOENT. */
 int simulator_add_fault(struct simulator *simulator, struct sim_port *port, const struct simfault *fault);
 int simulator_remove_fault(struct simulator *simulator, unsigned number);
 

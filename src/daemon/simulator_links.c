@@ -2,7 +2,6 @@
 /* prefix: simulator_ */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <linux/if.h>
 #include <sys/epoll.h>
@@ -17,6 +16,8 @@
 struct saved_wire {
     char name[WIRE_NAME_SIZE];
     uint32_t speed;
+    uint64_t bus_start, mono_start, real_start, bus_now; /* its time goes on while nobody runs it */
+    struct simbus_counts counts;
 };
 _Static_assert(sizeof(struct saved_wire) <= WIRE_SIZE, "room for a wire");
 
@@ -121,9 +122,14 @@ struct sim_port *simulator_find_port(struct simulator *simulator, const char *na
     return simulator->port[dev.index].wire ? &simulator->port[dev.index] : NULL;
 }
 
-static void save_wire(struct simulator *simulator, const struct sim_wire *wire)
+void simulator_save_wire(const struct simulator *simulator, const struct sim_wire *wire)
 {
-    struct saved_wire saved = { .speed = wire->speed };
+    struct saved_wire saved = { .speed = wire->speed,
+                                .bus_start = wire->bus_start,
+                                .mono_start = wire->mono_start,
+                                .real_start = wire->real_start,
+                                .bus_now = wire->bus.now,
+                                .counts = wire->bus.counts };
 
     memcpy(saved.name, wire->name, sizeof(saved.name));
     memcpy(simulator->links->control->wire[wire - simulator->wire], &saved, sizeof(saved));
@@ -135,6 +141,16 @@ static void begin_wire(struct sim_wire *wire, const char *name, uint32_t speed)
     snprintf(wire->name, sizeof(wire->name), "%s", name);
 }
 
+static void go_on_with(struct sim_wire *wire, const struct saved_wire *saved)
+{
+    begin_wire(wire, saved->name, saved->speed);
+    wire->bus_start = saved->bus_start;
+    wire->mono_start = saved->mono_start;
+    wire->real_start = saved->real_start;
+    wire->bus.now = saved->bus_now;
+    wire->bus.counts = saved->counts;
+}
+
 int simulator_add_wire(struct simulator *simulator, const char *name, uint32_t speed)
 {
     if (!is_name(name) || speed > WIRE_SPEED_MAX) return -EINVAL;
@@ -142,7 +158,7 @@ int simulator_add_wire(struct simulator *simulator, const char *name, uint32_t s
     for (unsigned i = 0; i < WIRES_MAX; i++) {
         if (simulator->wire[i].name[0]) continue;
         begin_wire(&simulator->wire[i], name, speed);
-        save_wire(simulator, &simulator->wire[i]);
+        simulator_save_wire(simulator, &simulator->wire[i]);
         return 0;
     }
     return -ENOSPC;
@@ -155,7 +171,7 @@ int simulator_remove_wire(struct simulator *simulator, const char *name)
     if (!wire) return -ENODEV;
     if (wire->bus.nodes || wire->cuts) return -EBUSY;
     wire->name[0] = '\0';
-    save_wire(simulator, wire);
+    simulator_save_wire(simulator, wire);
     return 0;
 }
 
@@ -166,7 +182,7 @@ int simulator_set_speed(struct simulator *simulator, const char *name, uint32_t 
     if (!wire) return -ENODEV;
     if (speed > WIRE_SPEED_MAX) return -EINVAL;
     simulator_set_pace(wire, speed);
-    save_wire(simulator, wire);
+    simulator_save_wire(simulator, wire);
     return 0;
 }
 
@@ -193,25 +209,64 @@ static int open_port(struct simulator *simulator, const struct device *dev, stru
     return 0;
 }
 
-int simulator_add_fault(struct simulator *simulator, struct sim_port *port, const struct simfault *fault)
+static struct sim_fault *fault_at(const struct simulator *simulator, unsigned i)
 {
-    bool cuts = (unsigned)fault->kind == SIM_CUT;
-    struct sim_fault *fresh;
+    return (struct sim_fault *)(void *)simulator->links->control->fault[i];
+}
+_Static_assert(sizeof(struct sim_fault) <= FAULT_SIZE && FAULT_SIZE % _Alignof(struct sim_fault) == 0,
+               "room for a fault");
 
-    if (cuts && port->cut_from != SIMBUS_NEVER) return -EBUSY;
-    fresh = calloc(1, sizeof(*fresh));
-    if (!fresh) return -ENOMEM;
-    *fresh = (struct sim_fault){ .fault = *fault, .port = port, .number = ++simulator->next_fault };
-    fresh->next = simulator->faults;
-    simulator->faults = fresh;
-    if (cuts) {
-        port->cut_from = fault->from;
-        port->cut_until = fault->until;
+/* It is complete, and takes effect from now on. */
+static void enter_fault(struct simulator *simulator, struct sim_fault *fault)
+{
+    struct sim_port *port = &simulator->port[fault->index];
+
+    fault->port = port;
+    fault->next = simulator->faults;
+    simulator->faults = fault;
+    if ((unsigned)fault->fault.kind == SIM_CUT) {
+        port->cut_from = fault->fault.from;
+        port->cut_until = fault->fault.until;
         port->wire->cuts++;
     } else {
-        simnode_add_fault(&port->node, &fresh->fault);
+        simnode_add_fault(&port->node, &fault->fault);
     }
-    return (int)fresh->number;
+}
+
+int simulator_add_fault(struct simulator *simulator, struct sim_port *port, const struct simfault *fault)
+{
+    if ((unsigned)fault->kind == SIM_CUT && port->cut_from != SIMBUS_NEVER) return -EBUSY;
+    for (unsigned i = 0; i < FAULTS_MAX; i++) {
+        struct sim_fault *fresh = fault_at(simulator, i);
+        if (load_relaxed(&fresh->number)) continue;
+        fresh->fault = *fault;
+        fresh->index = port->index;
+        store_release(&fresh->number, ++simulator->next_fault);
+        enter_fault(simulator, fresh);
+        return (int)simulator->next_fault;
+    }
+    return -ENOSPC;
+}
+
+/* Those that an earlier worker had, in the order in which they were made: that of their numbers. */
+static void take_over_faults(struct simulator *simulator)
+{
+    for (uint32_t last = 0, lowest; last != UINT32_MAX; last = lowest) {
+        struct sim_fault *next = NULL;
+        lowest = UINT32_MAX;
+        for (unsigned i = 0; i < FAULTS_MAX; i++) {
+            uint32_t number = load_relaxed(&fault_at(simulator, i)->number);
+            if (number <= last || number >= lowest) continue;
+            next = fault_at(simulator, i);
+            lowest = number;
+        }
+        if (!next) return;
+        simulator->next_fault = lowest;
+        if (next->index < LINKS_MAX && simulator->port[next->index].wire)
+            enter_fault(simulator, next);
+        else
+            store_relaxed(&next->number, 0);
+    }
 }
 
 /* Takes it off the list that *link leads to. */
@@ -227,13 +282,13 @@ static void drop_fault(struct sim_fault **link)
     } else {
         simnode_remove_fault(&port->node, &fault->fault);
     }
-    free(fault);
+    store_release(&fault->number, 0);
 }
 
 int simulator_remove_fault(struct simulator *simulator, unsigned number)
 {
     for (struct sim_fault **link = &simulator->faults; *link; link = &(*link)->next) {
-        if ((*link)->number != number) continue;
+        if (load_relaxed(&(*link)->number) != number) continue;
         drop_fault(link);
         return 0;
     }
@@ -296,7 +351,7 @@ static void take_over(struct simulator *simulator)
     for (unsigned i = 0; i < WIRES_MAX; i++) {
         memcpy(&saved, simulator->links->control->wire[i], sizeof(saved));
         saved.name[sizeof(saved.name) - 1] = '\0';
-        if (is_name(saved.name)) begin_wire(&simulator->wire[i], saved.name, saved.speed);
+        if (is_name(saved.name)) go_on_with(&simulator->wire[i], &saved);
     }
     for (uint32_t index = 0; index < LINKS_MAX; index++) {
         if (!linktable_load(simulator->links, index, &dev) || !dev.can) continue;
@@ -305,6 +360,7 @@ static void take_over(struct simulator *simulator)
         if (dev.flags & IFF_UP) start_controller(simulator, &dev);
         if ((dev.flags & IFF_UP) && !dev.carrier) simulator_set_carrier(&simulator->port[index], true);
     }
+    take_over_faults(simulator);
 }
 
 int simulator_start(struct simulator *simulator)

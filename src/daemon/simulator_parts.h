@@ -18,6 +18,8 @@ void simulator_on_queue(struct loop_source *source, uint32_t events);
 void simulator_on_clock(struct loop_source *source, uint32_t events);
 /* From now on the wire's time goes so fast. */
 void simulator_set_pace(struct sim_wire *wire, uint32_t speed);
+/* What of it the next worker is to know. */
+void simulator_save_wire(const struct simulator *simulator, const struct sim_wire *wire);
 /* After bus off. */
 void simulator_restart_port(struct sim_port *port, uint64_t at);
 void simulator_set_carrier(struct sim_port *port, bool carrier);

@@ -196,6 +196,9 @@ static int fault_add(struct simulator *simulator, const json_t *request, json_t 
         .left = count,
         .extra_ns = extra,
     };
+    if ((fault.kind == SIMFAULT_DELAY && fault.directions == SIMFAULT_RX) ||
+        (fault.kind == SIMFAULT_OVERRUN && fault.directions == SIMFAULT_TX))
+        return -EINVAL; /* would never happen */
     int number = simulator_add_fault(simulator, port, &fault);
     if (number < 0) return number;
     set(answer, "number", (uint64_t)number);
@@ -220,7 +223,7 @@ static int fault_show(struct simulator *simulator, const json_t *request, json_t
     json_object_set_new(answer, "faults", faults);
     for (const struct sim_fault *at = simulator->faults; at; at = at->next) {
         json_t *shown = json_object();
-        set(shown, "number", at->number);
+        set(shown, "number", load_relaxed(&at->number));
         json_object_set_new(shown, "link", json_string(name_of(at->port)));
         json_object_set_new(shown, "kind", json_string(kind_names[at->fault.kind]));
         json_object_set_new(shown, "direction", json_string(directions[at->fault.directions & 3]));
