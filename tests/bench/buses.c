@@ -53,8 +53,8 @@ static double ask(const char *line)
 
 static void add_link(const char *name, const char *bus)
 {
-    command("pocketcan link add %s bus %s && ip link set %s txqueuelen 250 up type can bitrate 1000000",
-            name, bus, name);
+    command("pocketcan link add %s bus %s && ip link set %s txqueuelen 250 up type can bitrate 1000000", name,
+            bus, name);
 }
 
 static int open_on(const char *name)
