@@ -9,7 +9,7 @@ import socket
 import struct
 import sys
 
-MAGIC, HELLO = 0x4354434E, 1
+MAGIC, HELLO, SHOW = 0x4354434E, 1, 9
 
 
 def outcome(action, *arguments):
@@ -42,6 +42,15 @@ def connect(path):
         print(errno.errorcode[-error] if error else "done", len(fds))
     except OSError as failed:
         print(errno.errorcode[failed.errno], 0)
+
+
+def show(path):
+    """A member of the instance asks for files that are none of its business."""
+    for wanted in (b"r/etc/passwd", b"r/proc/1/environ", b"d/etc", b"r/proc/net/can/../../../etc/passwd", b"s/sys/class/net/../../../etc"):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sock.connect(path + "/ctl")
+        sock.send(struct.pack("=IHHI", MAGIC, 1, SHOW, len(wanted)) + wanted)
+        print(errno.errorcode.get(-struct.unpack_from("=i", sock.recv(65536))[0], "done"))
 
 
 def send(path):
