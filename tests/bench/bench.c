@@ -31,7 +31,7 @@ static const struct measurement {
     { "fanout", "the sender's cost for 1 to 64 receivers", bench_fanout, false, false },
     { "filters", "the sender's cost with 1000 sockets that want other frames", bench_filters, false, false },
     { "isotp", "ISO-TP: PDUs of 4095 bytes, single frames back and forth", bench_isotp, false, false },
-    { "jobs", "how late the frames of a thousand cyclic BCM jobs are", bench_jobs, false, false },
+    { "jobs", "how late the frames of a thousand BCM jobs, each a sequence of 64, are", bench_jobs, false, false },
     { "buses", "simulated buses: how late frames are, what they cost, how fast they can go", bench_buses,
       false, false },
     { "calls", "read, write and poll of an ordinary fd with and without LD_PRELOAD", bench_calls, false,

@@ -1,5 +1,5 @@
 /*
- * A thousand cyclic jobs of CAN_BCM, one frame each every 10 ms. The n-th frame of a job is due n intervals after its first; how late it is
+ * A thousand cyclic jobs of CAN_BCM, each the next frame of a sequence of 64 every 10 ms. The n-th frame of a job is due n intervals after its first; how late it is
  * is told by its time stamp.
  */
 #include "bench.h"
@@ -12,13 +12,13 @@
 #include <unistd.h>
 
 #define JOBS        1000u
+#define SEQUENCE    64u
 #define INTERVAL_US 10000u
 #define FRAMES      100u /* of each job in a slice: a second */
 
-/* A message with one frame. */
-union job {
-    struct bcm_msg_head head;
-    uint8_t bytes[sizeof(struct bcm_msg_head) + sizeof(struct can_frame)];
+struct job {
+    _Alignas(8) uint8_t head[sizeof(struct bcm_msg_head)];
+    struct can_frame frames[SEQUENCE];
 };
 
 enum { MEDIAN = JOBS * FRAMES / 2, PERCENTILE_99 = JOBS * FRAMES / 100 * 99 };
@@ -27,26 +27,29 @@ struct jobs {
     int raw;
     int64_t first_ns[JOBS]; /* stamp of the first frame */
     uint32_t seen[JOBS];
+    uint32_t next[JOBS]; /* in the sequence */
     int32_t late_us[JOBS * FRAMES];
 };
 
 static void start_jobs(int bcm)
 {
-    union job job = { .head = { .opcode = TX_SETUP,
-                                .flags = SETTIMER | STARTTIMER,
-                                .nframes = 1,
-                                .ival2 = { 0, INTERVAL_US } } };
-    struct can_frame frame = { .len = 8 };
+    struct bcm_msg_head head = {
+        .opcode = TX_SETUP, .flags = SETTIMER | STARTTIMER, .nframes = SEQUENCE, .ival2 = { 0, INTERVAL_US }
+    };
+    struct job job;
 
     for (uint32_t i = 0; i < JOBS; i++) {
-        job.head.can_id = frame.can_id = i | CAN_EFF_FLAG;
-        memcpy(job.bytes + sizeof(job.head), &frame, sizeof(frame));
+        head.can_id = i | CAN_EFF_FLAG;
+        memcpy(job.head, &head, sizeof(head));
+        for (uint32_t n = 0; n < SEQUENCE; n++)
+            job.frames[n] =
+                (struct can_frame){ .can_id = i | CAN_EFF_FLAG, .len = 8, .data = { (uint8_t)n } };
         if (write(bcm, &job, sizeof(job)) != sizeof(job)) die("write(TX_SETUP)");
     }
 }
 
-/* The next frame: which job, and when. */
-static uint32_t receive(int raw, int64_t *stamp_ns)
+/* The next frame: which job, and when. A sequence that goes back is the end. */
+static uint32_t receive(struct jobs *jobs, int64_t *stamp_ns)
 {
     struct can_frame frame;
     struct iovec iov = { &frame, sizeof(frame) };
@@ -55,12 +58,17 @@ static uint32_t receive(int raw, int64_t *stamp_ns)
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
     };
     struct timespec at;
+    uint32_t job;
 
-    if (recvmsg(raw, &msg, 0) != sizeof(frame)) die("recvmsg");
+    if (recvmsg(jobs->raw, &msg, 0) != sizeof(frame)) die("recvmsg");
     if (!CMSG_FIRSTHDR(&msg)) die_because("a frame without a time stamp");
     memcpy(&at, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(at));
     *stamp_ns = (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
-    return frame.can_id & CAN_EFF_MASK;
+    job = frame.can_id & CAN_EFF_MASK;
+    if (job >= JOBS) die_because("a frame of no job");
+    if ((frame.data[0] - jobs->next[job]) % SEQUENCE > SEQUENCE / 2) die_because("a sequence went back");
+    jobs->next[job] = (frame.data[0] + 1u) % SEQUENCE; /* we may have been too late to see some */
+    return job;
 }
 
 static int compare(const void *a, const void *b)
@@ -89,8 +97,7 @@ static void slice(struct series *series, void *context)
 
     for (uint32_t i = 0; i < JOBS * FRAMES; i++) {
         int64_t stamp;
-        uint32_t job = receive(jobs->raw, &stamp);
-        if (job >= JOBS) die_because("a frame of no job");
+        uint32_t job = receive(jobs, &stamp);
         jobs->late_us[i] = (int32_t)lateness_us(jobs, job, stamp, &left_out);
     }
     qsort(jobs->late_us, JOBS * FRAMES, sizeof(*jobs->late_us), compare);
