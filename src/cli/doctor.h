@@ -29,6 +29,7 @@ void doctor_look_at_space(struct doctor_finding *finding);
 void doctor_look_at_queue(struct doctor_finding *finding);
 void doctor_look_at_sudo(struct doctor_finding *finding);
 void doctor_look_at_ld_so_preload(struct doctor_finding *finding);
+void doctor_look_at_mirrors(struct doctor_finding *finding);
 void doctor_look_at_machine(struct doctor_finding *finding);
 
 /* Sets all of a finding; `detail` is a format. */

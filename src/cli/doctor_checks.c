@@ -210,6 +210,7 @@ const struct doctor_check doctor_checks[] = {
     { "datagram-queue", false, doctor_look_at_queue },
     { "sudo", false, doctor_look_at_sudo },
     { "ld.so.preload", false, doctor_look_at_ld_so_preload },
+    { "mirror", false, doctor_look_at_mirrors },
     { "machine", false, doctor_look_at_machine },
     { NULL },
 };

@@ -12,8 +12,10 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "cli/environment.h"
+#include "cli/mirror_device.h"
 #include "cli/sudo_policy.h"
 
 #define FILES_FEW 256u
@@ -157,6 +159,37 @@ void doctor_look_at_ld_so_preload(struct doctor_finding *finding)
     else
         doctor_find(finding, DOCTOR_OK, NULL,
                     "/etc/ld.so.preload names %.150s: set for all programs, also those of sudo", text);
+}
+
+/* In a child: there is no way back from a namespace. */
+static bool can_unshare(void)
+{
+    int status = -1;
+
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) _exit(mirror_device_unshare() ? EXIT_FAILURE : EXIT_SUCCESS);
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+void doctor_look_at_mirrors(struct doctor_finding *finding)
+{
+    int error = mirror_device_allowed();
+
+    if (!error)
+        doctor_find(finding, DOCTOR_OK, NULL, "`pocketcan mirror` can make interfaces of the kernel's");
+    else if (error == -EPERM && can_unshare())
+        doctor_find(finding, DOCTOR_OK, NULL,
+                    "`pocketcan mirror INTERFACE CMD` can make one for CMD, in a network of its own");
+    else if (error == -EPERM)
+        doctor_find(
+            finding, DOCTOR_NO, "run `pocketcan mirror` as root; Wireshark's plug-in needs no right",
+            "interfaces of the kernel's need CAP_NET_ADMIN, and user namespaces are not allowed here");
+    else
+        doctor_find(finding, DOCTOR_NO,
+                    "a container needs --device /dev/net/tun; Wireshark's plug-in does not",
+                    "/dev/net/tun %s: no `pocketcan mirror`",
+                    error == -ENODEV ? "is not there" : "may not be opened");
 }
 
 void doctor_look_at_machine(struct doctor_finding *finding)

@@ -30,6 +30,7 @@
 
 #define TURN     256u /* frames in one direction between two looks at the other */
 #define RETRY_MS 1    /* when our interface's queue is full */
+#define REST_MS  1000 /* for what is still in it at the end */
 
 struct mirror {
     const struct bus *bus;
@@ -115,6 +116,17 @@ static bool send_on(struct mirror *mirror)
     return true;
 }
 
+/* At the end: what was sent is on its way. */
+static void send_rest(struct mirror *mirror)
+{
+    for (unsigned waited_ms = 0; waited_ms < REST_MS; waited_ms += RETRY_MS) {
+        while (send_on(mirror))
+            ;
+        if (!mirror->waiting) break;
+        poll(NULL, 0, RETRY_MS);
+    }
+}
+
 static bool has_any(void *context)
 {
     const struct mirror *mirror = context;
@@ -138,7 +150,10 @@ static int move_frames(struct mirror *mirror, int stop_fd)
                                 { mirror->source.fd, POLLIN, 0 },
                                 { mirror->waiting ? -1 : mirror->device.fd, POLLIN, 0 } };
         if (poll(fds, 5, more ? 0 : mirror->waiting ? RETRY_MS : -1) < 0 && errno != EINTR) return -errno;
-        if (fds[0].revents) return 0;
+        if (fds[0].revents) {
+            send_rest(mirror);
+            return 0;
+        }
         if (!fds[1].revents && !fds[2].revents) continue;
         error = capture_watch_read(mirror->bus->dir, &mirror->watch);
         if (error >= 0) error = follow(mirror);

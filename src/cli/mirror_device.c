@@ -76,6 +76,19 @@ int mirror_device_open(struct mirror_device *device, const char *name)
     return (int)error;
 }
 
+int mirror_device_allowed(void)
+{
+    struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct sets[2] = { { 0 } };
+    int fd = open_tun();
+
+    if (fd < 0) return fd;
+    close(fd);
+    long error = sys_call(SYS_capget, &head, sets);
+    if (error) return (int)error;
+    return sets[CAP_TO_INDEX(CAP_NET_ADMIN)].effective & CAP_TO_MASK(CAP_NET_ADMIN) ? 0 : -EPERM;
+}
+
 void mirror_device_close(struct mirror_device *device)
 {
     if (device->fd >= 0) close(device->fd);

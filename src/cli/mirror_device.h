@@ -30,6 +30,9 @@ int mirror_device_show(const struct mirror_device *device, const void *frame, si
 /* Takes what somebody sent there, without waiting: the bytes of a frame, 0 for what is none (IPv6 tries all interfaces), -EAGAIN. */
 ssize_t mirror_device_take(const struct mirror_device *device, void *frame, size_t room);
 
+/* May this process make interfaces? 0; -ENODEV, -EACCES and -EPERM as above. Makes none. */
+int mirror_device_allowed(void);
+
 /* Makes a network namespace of our own, in which this process and its children may make interfaces and look at them: 0 or -errno. Only for
  * processes with one thread. */
 int mirror_device_unshare(void);
