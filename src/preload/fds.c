@@ -77,9 +77,10 @@ void fds_adopt(int fd)
 {
     const struct bus *bus;
     char dir[128];
-    int domain = option_of(fd, SO_DOMAIN), slot;
+    int domain = option_of(fd, SO_DOMAIN), protocol = domain == AF_NETLINK ? option_of(fd, SO_PROTOCOL) : -1,
+        slot;
 
-    if (domain == AF_NETLINK && option_of(fd, SO_PROTOCOL) == NETLINK_ROUTE && process_has_instance())
+    if ((protocol == NETLINK_ROUTE || protocol == NETLINK_GENERIC) && process_has_instance())
         fds_add_netlink(fd);
     if (domain != AF_UNIX || raw_identify_dir(fd, dir, sizeof(dir)) != 0) return;
     if (!process_has_instance() && process_trusts_dir(dir)) process_set_dir(dir, false);

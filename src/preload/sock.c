@@ -54,7 +54,8 @@ EXPORT int socket(int domain, int type, int protocol)
     }
     if (unlikely(domain == AF_PACKET)) return packet(type, protocol);
     fd = real.socket(domain, type, protocol);
-    if (fd >= 0 && domain == AF_NETLINK && protocol == NETLINK_ROUTE && process_has_instance())
+    if (fd >= 0 && domain == AF_NETLINK && (protocol == NETLINK_ROUTE || protocol == NETLINK_GENERIC) &&
+        process_has_instance())
         fds_add_netlink(fd);
     return fd;
 }

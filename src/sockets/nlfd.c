@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool_netlink.h>
+#include <linux/genetlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -27,6 +29,14 @@ static struct nlfd pool[NLFDS];
 
 /* ---- life ------------------------------------------------------------------------------------------------------ */
 
+static int protocol_of(int fd)
+{
+    int protocol = NETLINK_ROUTE;
+    unsigned size = sizeof protocol;
+    sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
+    return protocol;
+}
+
 struct nlfd *nlfd_open(const struct bus *bus, int fd, const struct nlfd_ops *ops)
 {
     for (unsigned i = 0; i < NLFDS; i++) {
@@ -34,6 +44,7 @@ struct nlfd *nlfd_open(const struct bus *bus, int fd, const struct nlfd_ops *ops
         if (load_relaxed(&nl->refs) != 0 || !cas32(&nl->refs, 0, 1)) continue;
         nl->bus = bus;
         nl->ops = ops;
+        nl->generic = protocol_of(fd) == NETLINK_GENERIC;
         for (unsigned k = 0; k < NL_REPLIES; k++)
             store_relaxed(&nl->reply[k].state, NL_FREE);
         store_relaxed(&nl->waiting, 0);
@@ -99,7 +110,7 @@ static int move_high(int fd)
 
 void nlfd_groups_changed(struct nlfd *nl, int fd)
 {
-    bool member = is_member(fd), watching = load_acquire(&nl->watch_fd) >= 0;
+    bool member = !nl->generic && is_member(fd), watching = load_acquire(&nl->watch_fd) >= 0;
     int none = -1;
     if (watching && !member) stop_watching(nl);
     if (watching || !member) return;
@@ -272,13 +283,38 @@ static void give_up(struct nlfd *nl, struct nl_reply **slots, unsigned count)
     }
 }
 
+/* Changes a question for a family that we do not serve into one for a family that nobody has. */
+static unsigned hide_family(unsigned char *bytes, size_t size)
+{
+    static const char hidden[] = ETHTOOL_GENL_NAME, instead[] = "no such";
+    const struct nlmsghdr *message = nl_message(bytes, size, 0);
+    size_t at = NLMSG_HDRLEN + GENL_HDRLEN;
+
+    _Static_assert(sizeof hidden == sizeof instead, "one takes the other's place");
+    if (!message || message->nlmsg_type != GENL_ID_CTRL || message->nlmsg_len < at ||
+        bytes[NLMSG_HDRLEN] != CTRL_CMD_GETFAMILY)
+        return 0;
+    while (at + NLA_HDRLEN <= message->nlmsg_len) {
+        const struct nlattr *attr = (const struct nlattr *)(bytes + at);
+        if (attr->nla_len < NLA_HDRLEN || attr->nla_len > message->nlmsg_len - at) return 0;
+        if (attr->nla_type == CTRL_ATTR_FAMILY_NAME && attr->nla_len == NLA_HDRLEN + sizeof hidden &&
+            memcmp(bytes + at + NLA_HDRLEN, hidden, sizeof hidden) == 0) {
+            memcpy(bytes + at + NLA_HDRLEN, instead, sizeof instead);
+            return 1;
+        }
+        at += NLA_ALIGN(attr->nla_len);
+    }
+    return 0;
+}
+
 ssize_t nlfd_sendmsg(struct nlfd *nl, int fd, const struct msghdr *msg, int flags)
 {
     _Alignas(8) unsigned char bytes[SEND_MAX];
     struct nl_reply *slots[NL_REPLIES];
     unsigned waiting = 0;
     size_t size = gather(msg, bytes, sizeof bytes);
-    if (size == 0 || !replace_all(nl, fd, bytes, size, slots, &waiting))
+    if (size == 0 ||
+        !(nl->generic ? hide_family(bytes, size) : replace_all(nl, fd, bytes, size, slots, &waiting)))
         return nl->ops->sendmsg(fd, msg, flags);
     struct iovec iov = { bytes, size };
     struct msghdr copy = *msg;

@@ -2,7 +2,10 @@
  *
  * The file descriptor stays the kernel's own netlink socket. Requests about our interfaces are replaced on their way out by
  * NLMSG_NOOP|NLM_F_ACK with the same sequence number, and the kernel's acknowledgement is replaced on its way in by our
- * reply; dumps get ours spliced in before NLMSG_DONE. All else passes byte for byte. */
+ * reply; dumps get ours spliced in before NLMSG_DONE. All else passes byte for byte.
+ *
+ * On NETLINK_GENERIC sockets, who asks for the family "ethtool" learns that there is none, as on a kernel without it. Then programs ask by ioctl, which
+ * knows our interfaces. */
 #ifndef SOCKETS_NLFD_H
 #define SOCKETS_NLFD_H
 
@@ -18,7 +21,7 @@ struct nlfd_ops {
 
 struct nlfd; /* state of one open netlink socket in this process; from a fixed pool */
 
-/* A new or inherited NETLINK_ROUTE socket. Returns NULL when the pool is empty (the fd then works without our interfaces). */
+/* A new or inherited NETLINK_ROUTE or NETLINK_GENERIC socket. Returns NULL when the pool is empty (the fd then works without our interfaces). */
 struct nlfd *nlfd_open(const struct bus *bus, int fd, const struct nlfd_ops *ops);
 void nlfd_ref(struct nlfd *nl);   /* dup() */
 void nlfd_close(struct nlfd *nl); /* close() of one descriptor; the last one frees it */

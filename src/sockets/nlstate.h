@@ -53,6 +53,7 @@ struct nlfd {
     atomic_u32 refs; /* 0: free */
     const struct bus *bus;
     const struct nlfd_ops *ops;
+    bool generic; /* NETLINK_GENERIC, not NETLINK_ROUTE */
     atomic_u32 ticket;
     atomic_u32 waiting; /* replies that are NL_READY */
     struct nl_reply reply[NL_REPLIES];
