@@ -22,6 +22,18 @@ static long do_openat(const long *a) { return openat(FD, (const char *)A(1), (in
 #ifdef SYS_open
 static long do_open(const long *a) { return open((const char *)A(0), (int)A(1), (mode_t)A(2)); }
 #endif
+static long do_statx(const long *a)
+{
+    return statx(FD, (const char *)A(1), (int)A(2), (unsigned)A(3), (struct statx *)A(4));
+}
+static long do_readlinkat(const long *a)
+{
+    return readlinkat(FD, (const char *)A(1), (char *)A(2), (size_t)A(3));
+}
+static long do_faccessat(const long *a) { return faccessat(FD, (const char *)A(1), (int)A(2), 0); }
+#ifdef SYS_faccessat2
+static long do_faccessat2(const long *a) { return faccessat(FD, (const char *)A(1), (int)A(2), (int)A(3)); }
+#endif
 #ifdef SYS_pidfd_getfd
 static long do_pidfd_getfd(const long *a) { return pidfd_getfd(FD, (int)A(1), (unsigned)A(2)); }
 #endif
@@ -177,6 +189,12 @@ static const struct {
     { SYS_openat, do_openat },
 #ifdef SYS_open
     { SYS_open, do_open },
+#endif
+    { SYS_statx, do_statx },
+    { SYS_readlinkat, do_readlinkat },
+    { SYS_faccessat, do_faccessat },
+#ifdef SYS_faccessat2
+    { SYS_faccessat2, do_faccessat2 },
 #endif
     { SYS_dup, do_dup },
     { SYS_dup3, do_dup3 },
