@@ -395,7 +395,10 @@ bool simulator_turn(struct simulator *simulator)
     uint64_t alarm = SIMBUS_NEVER;
     bool more = false;
 
-    if (!simulator->port_count) return false;
+    if (!simulator->port_count) {
+        set_clock(simulator, SIMBUS_NEVER); /* it may have been set, and nobody reads it */
+        return false;
+    }
     for (unsigned i = 0; i < WIRES_MAX; i++) {
         struct sim_wire *wire = &simulator->wire[i];
         uint64_t before = wire->bus.now;
