@@ -97,6 +97,7 @@ static int find_user(const struct option_list *given, const struct passwd **user
     const char *caller = getenv("SUDO_USER");
     const char *name = given->count ? given->value[given->count - 1] : caller && caller[0] ? caller : "root";
 
+    // cppcheck-suppress getpwnamCalled ; there is one thread
     *user = getpwnam(name);
     return *user ? 0 : fail("there is no user %s", name);
 }
@@ -221,7 +222,7 @@ static int install(const struct install_options *given)
 {
     struct plan plan = { 0 };
     char why[INSTALL_WHY_SIZE] = "";
-    const char *name;
+    const char *name = "";
 
     if (make_plan(given, &plan)) return EXIT_FAILURE;
     size_t size = plan.preload.text ? preload_find(plan.preload.text, &name) : 0;

@@ -70,8 +70,8 @@ static void cut_names(char *line)
     }
 }
 
-/* One line, without its end, that may name our library. Appends what is to stay of it; false: no memory. */
-static bool keep_of_line(const char *line, size_t size, bool ended, char *out)
+/* One line, without its end, that may name our library. Appends what is to stay of it to out[*used...]; false: no memory. */
+static bool keep_of_line(const char *line, size_t size, bool ended, char *out, size_t *used)
 {
     char *copy = strndup(line, size);
     const char *name;
@@ -80,8 +80,10 @@ static bool keep_of_line(const char *line, size_t size, bool ended, char *out)
     bool named = preload_find(copy, &name) > 0;
     if (named) cut_names(copy);
     if (!named || copy[strspn(copy, " \t\r:")]) {
-        strcat(out, copy);
-        if (ended) strcat(out, "\n");
+        size = strlen(copy);
+        memcpy(out + *used, copy, size);
+        *used += size;
+        if (ended) out[(*used)++] = '\n';
     }
     free(copy);
     return true;
@@ -90,11 +92,12 @@ static bool keep_of_line(const char *line, size_t size, bool ended, char *out)
 char *preload_remove(const char *text)
 {
     char *out = calloc(strlen(text) + 1, 1);
+    size_t used = 0;
 
     while (out && *text) {
         size_t size = strcspn(text, "\n");
         bool ended = text[size] == '\n';
-        if (!keep_of_line(text, size, ended, out)) {
+        if (!keep_of_line(text, size, ended, out, &used)) {
             free(out);
             return NULL;
         }

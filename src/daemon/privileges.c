@@ -36,6 +36,7 @@ void privileges_drop(void)
 
 int privileges_become(uid_t user, gid_t group)
 {
+    // cppcheck-suppress getpwuidCalled ; there is one thread
     const struct passwd *entry = getpwuid(user);
 
     bound_nothing();

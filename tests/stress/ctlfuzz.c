@@ -189,8 +189,7 @@ static void make_bus(struct packet *packet)
         "{\"op\":\"bus-del\",\"bus\":\"b%u\"}",
         "{\"op\":\"link-add\",\"bus\":\"b%u\",\"link\":\"can0\"}",
         "{\"op\":\"link-del\",\"link\":\"can%u\"}",
-        "{\"op\":\"fault-add\",\"link\":\"can0\",\"kind\":\"crc\",\"chance\":0.5,\"id\":%u,\"mask\":2047,"
-        "\"count\":3}",
+        "{\"op\":\"fault-add\",\"link\":\"can0\",\"kind\":\"crc\",\"chance\":0.5,\"count\":%u}",
         "{\"op\":\"fault-del\",\"number\":%u}",
         "{\"op\":\"fault-show\",\"x\":%u}",
         "{\"op\":\"show\",\"x\":[[[[%u]]]]}",
