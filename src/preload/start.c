@@ -5,13 +5,14 @@
 #include "sockets/door.h"
 #include "sockets/fdtab.h"
 #include "sockets/process.h"
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 
-/* prefix: door_ fork __fork */
+/* prefix: door_ fork __fork pocketcan_library start_mark */
 
 #define POLL_AT_ONCE 256
 #define POLLED_MAX   1024
@@ -115,13 +116,25 @@ static void name_instance(void)
         process_set_dir(path, false);
 }
 
+/* Marks the library: two copies may be loaded, one by LD_PRELOAD and another one by /etc/ld.so.preload. The first one serves. */
+EXPORT extern const char pocketcan_library[];
+const char pocketcan_library[] = "pocketcan";
+extern const char start_mark[sizeof(pocketcan_library)]
+    __attribute__((alias("pocketcan_library"), visibility("hidden")));
+
+static bool is_second(void)
+{
+    const char *first = dlsym(RTLD_DEFAULT, "pocketcan_library");
+    return first && first != start_mark;
+}
+
 /* POCKETCAN_DIR=- says so; and a program that gains rights by being executed, which only /etc/ld.so.preload lets us into, must not
  * take in what the environment of its caller says, nor share memory with him. */
 static bool is_kept_out(void)
 {
     const char *dir = getenv("POCKETCAN_DIR");
 
-    return getauxval(AT_SECURE) || (dir && dir[0] == '-' && !dir[1]);
+    return getauxval(AT_SECURE) || (dir && dir[0] == '-' && !dir[1]) || is_second();
 }
 
 __attribute__((constructor)) static void start(void)
