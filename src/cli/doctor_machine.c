@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "cli/environment.h"
+#include "cli/install.h"
 #include "cli/mirror_device.h"
 #include "cli/sudo_policy.h"
 
@@ -150,15 +151,25 @@ void doctor_look_at_sudo(struct doctor_finding *finding)
 
 void doctor_look_at_ld_so_preload(struct doctor_finding *finding)
 {
-    char text[256];
+    char text[4096], path[CLI_PATH_SIZE], ours[CLI_PATH_SIZE];
+    const char *name;
 
     read_text("/etc/ld.so.preload", text, sizeof(text));
-    text[strcspn(text, "\n")] = 0;
-    if (!text[0])
-        doctor_find(finding, DOCTOR_NOT_APPLICABLE, NULL, "/etc/ld.so.preload names no library");
-    else
+    size_t size = preload_find(text, &name);
+    snprintf(path, sizeof(path), "%.*s", (int)size, size ? name : "");
+    if (!size)
+        doctor_find(
+            finding, DOCTOR_NOT_APPLICABLE, NULL,
+            "not installed system-wide: `pocketcan install --system` would give CAN to every program");
+    else if (access(path, R_OK) < 0)
+        doctor_find(finding, DOCTOR_NO, "run `pocketcan install --remove` as root",
+                    "/etc/ld.so.preload names %.150s: %s", path, strerror(errno));
+    else if (environment_library(ours) == 0 && strcmp(ours, path) != 0)
         doctor_find(finding, DOCTOR_OK, NULL,
-                    "/etc/ld.so.preload names %.150s: set for all programs, also those of sudo", text);
+                    "/etc/ld.so.preload names %.100s, not ours: inside an instance of ours, ours comes first",
+                    path);
+    else
+        doctor_find(finding, DOCTOR_OK, NULL, "/etc/ld.so.preload names our library: every program has CAN");
 }
 
 /* In a child: there is no way back from a namespace. */

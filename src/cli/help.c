@@ -15,12 +15,13 @@ static void print_overview(void)
            "SocketCAN without a kernel that has it: CAN interfaces for unmodified programs.\n\nCommands:\n");
     for (const struct cli_command *const *command = cli_commands; *command; command++)
         printf("  %-9s %s\n", (*command)->name, (*command)->summary);
-    printf("\nOptions:\n  -h, --help     the same as `pocketcan help`\n  -V, --version  the same as "
-           "`pocketcan version`\n\n"
-           "The instance is the directory $POCKETCAN_DIR, by default $XDG_RUNTIME_DIR/pocketcan or "
-           "/tmp/pocketcan-UID.\n"
-           "For example: pocketcan run --private --link vcan0 sh -c 'candump -n 1 vcan0 & sleep 1; cansend "
-           "vcan0 123#1122; wait'\n");
+    printf(
+        "\nOptions:\n  -h, --help     the same as `pocketcan help`\n  -V, --version  the same as "
+        "`pocketcan version`\n\n"
+        "The instance is the directory $POCKETCAN_DIR, by default the system-wide one (`pocketcan install`), "
+        "$XDG_RUNTIME_DIR/pocketcan or\n/tmp/pocketcan-UID.\n"
+        "For example: pocketcan run --private --link vcan0 sh -c 'candump -n 1 vcan0 & sleep 1; cansend "
+        "vcan0 123#1122; wait'\n");
 }
 
 static int help_main(const struct cli_command *command, int argc, char *argv[])
