@@ -1,6 +1,7 @@
 /* can/simbus_end.c - the end of a frame: what each controller counts, tells and delivers; see simbus.h.
  *
- * Senders come first, so that a program hears that its frame was sent before it can hear an answer. */
+ * Senders come first, so that a program hears that its frame was sent before it can hear an answer. A frame comes before the message that the state has
+ * become better by it, as from a driver that looks at what was sent and received first, and at errors then (Linux's of the SJA1000). */
 /* prefix: simbus_ */
 #include "can/simbus_parts.h"
 
@@ -23,7 +24,6 @@ static void sender_is_done(struct simnode *node, uint64_t at)
     uint64_t latency = at - node->given_at;
 
     simnode_count(node, CONFINEMENT_SENT);
-    simnode_tell(node, at);
     node->counts.tx_frames++;
     if (!node->babbles) {
         node->counts.latency_ns += latency;
@@ -31,6 +31,7 @@ static void sender_is_done(struct simnode *node, uint64_t at)
         simnode_finish(node, true, at);
     }
     if (simnode_has(node, CAN_CTRLMODE_LOOPBACK) && !node->bus->gone) deliver(node, at);
+    simnode_tell(node, at);
 }
 
 static void sender_failed(struct simnode *node, uint64_t at)
@@ -48,8 +49,8 @@ static void receiver_is_done(struct simnode *node, uint64_t at)
     switch (node->role) {
     case ROLE_RECEIVER:
         simnode_count(node, CONFINEMENT_RECEIVED);
-        simnode_tell(node, at);
         if (!node->bus->gone) deliver(node, at);
+        simnode_tell(node, at);
         break;
     case ROLE_OVERRUN:
         node->counts.overruns++;
