@@ -107,11 +107,11 @@ static void put_tdc(struct nlmsghdr *message, const struct rtcan_info *info)
     const uint32_t both = CAN_CTRLMODE_TDC_AUTO | CAN_CTRLMODE_TDC_MANUAL;
     struct nlattr *nest = mnl_attr_nest_start(message, IFLA_CAN_TDC);
 
-    for (uint16_t i = 0; i < RTCAN_TDC_VALUES; i++) {
+    for (unsigned i = 0; i < RTCAN_TDC_VALUES; i++) {
         mnl_attr_put_u32(message, (uint16_t)(IFLA_CAN_TDC_TDCV_MIN + 2 * i), info->tdc_min[i]);
         mnl_attr_put_u32(message, (uint16_t)(IFLA_CAN_TDC_TDCV_MAX + 2 * i), info->tdc_max[i]);
     }
-    for (uint16_t i = info->modes & CAN_CTRLMODE_TDC_MANUAL ? RTCAN_TDCV : RTCAN_TDCO;
+    for (unsigned i = info->modes & CAN_CTRLMODE_TDC_MANUAL ? RTCAN_TDCV : RTCAN_TDCO;
          (info->modes & both) && i < RTCAN_TDC_VALUES; i++)
         mnl_attr_put_u32(message, (uint16_t)(IFLA_CAN_TDC_TDCV + i), info->tdc[i]);
     mnl_attr_nest_end(message, nest);
