@@ -1,7 +1,8 @@
 /* cli/instances.c - see instances.h.
  *
  * An instance is where somebody listens on DIR/ctl, and all names that sockets are bound to stand in /proc/net/unix: of this network
- * namespace, as an instance can be used from another one too, and so cannot be found everywhere. */
+ * namespace, as an instance can be used from another one too, and so cannot be found everywhere. The kernel makes that file piece by piece, and
+ * may leave out a name when others go between two pieces: it is read more than once. */
 #include "cli/instances.h"
 
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "daemon/start.h"
 
 #define DIRS_MAX 256u
+#define LOOKS    3u
 
 struct dirs {
     char *dir[DIRS_MAX];
@@ -46,17 +48,24 @@ static char *directory_of(char *path)
     return path - (size - (sizeof(socket) - 1));
 }
 
+static void add(struct dirs *dirs, const char *dir)
+{
+    for (unsigned i = 0; i < dirs->count; i++)
+        if (strcmp(dirs->dir[i], dir) == 0) return;
+    if (dirs->count == DIRS_MAX || !looks_right(dir)) return;
+    dirs->dir[dirs->count] = strdup(dir);
+    if (dirs->dir[dirs->count]) dirs->count++;
+}
+
 static void collect(struct dirs *dirs)
 {
     FILE *file = fopen("/proc/net/unix", "re");
     char *line = NULL;
     size_t room = 0;
 
-    while (file && getline(&line, &room, file) > 0 && dirs->count < DIRS_MAX) {
+    while (file && getline(&line, &room, file) > 0) {
         char *path = strchr(line, '/'), *dir = path ? directory_of(path) : NULL;
-        if (!dir || !looks_right(dir)) continue;
-        dirs->dir[dirs->count] = strdup(dir);
-        if (dirs->dir[dirs->count]) dirs->count++;
+        if (dir) add(dirs, dir);
     }
     free(line);
     if (file) fclose(file);
@@ -84,18 +93,17 @@ void instances_each(void (*visit)(const struct instance *instance, const struct 
     struct dirs dirs = { .count = 0 };
     struct instance first, other;
     struct bus bus;
-    const char *last = "";
 
     if (instance_locate(&first) == 0 && attach(&first, &bus))
         visit(&first, &bus, true, context);
     else
         first.dir[0] = 0;
-    collect(&dirs);
+    for (unsigned i = 0; i < LOOKS; i++)
+        collect(&dirs);
     qsort(dirs.dir, dirs.count, sizeof(dirs.dir[0]), by_name);
     for (unsigned i = 0; i < dirs.count; i++) {
-        bool is_new = strcmp(dirs.dir[i], first.dir) != 0 && strcmp(dirs.dir[i], last) != 0;
-        last = dirs.dir[i];
-        if (is_new && instance_name(&other, last) == 0 && attach(&other, &bus))
+        if (strcmp(dirs.dir[i], first.dir) != 0 && instance_name(&other, dirs.dir[i]) == 0 &&
+            attach(&other, &bus))
             visit(&other, &bus, false, context);
     }
     for (unsigned i = 0; i < dirs.count; i++)
