@@ -22,10 +22,9 @@
 #include "cli/pcapng.h"
 #include "bus/links.h"
 
-#define SOURCES_MAX   OPTION_LIST_MAX
-#define TAKEN_MAX     64u
-#define TURNS         1024u /* frames between two looks at what else there is */
-#define RESTRAINT_MAX 64u   /* after looking in vain: how often to sleep at once */
+#define SOURCES_MAX OPTION_LIST_MAX
+#define TAKEN_MAX   64u
+#define TURNS       1024u /* frames between two looks at what else there is */
 
 struct source {
     struct capture_source socket;
