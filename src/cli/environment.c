@@ -21,8 +21,11 @@
 #include "bus/layout.h"
 #include "config.h"
 
-#define LIBRARY     "libpocketcan.so"
-#define OTHER_SPACE (64u << 20) /* what an ordinary program takes beside it */
+#define LIBRARY "libpocketcan.so"
+/* Libraries for each architecture, in directories called as its $LIB. musl's linker takes that word for a name: it, too, is there. */
+#define ANY_LIBRARY    "preload/$LIB/" LIBRARY
+#define NARROW_LIBRARY "preload/lib32/" LIBRARY
+#define OTHER_SPACE    (64u << 20) /* what an ordinary program takes beside it */
 
 static const char *const modprobe_dirs[] = { "/etc/modprobe.d", "/run/modprobe.d",
                                              "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d",
@@ -73,6 +76,28 @@ int environment_library(char path[CLI_PATH_SIZE])
         error = -EINVAL;
     }
     return error;
+}
+
+/* Something beside the library. */
+static bool find_beside(char path[CLI_PATH_SIZE], const char *name)
+{
+    char library[CLI_PATH_SIZE];
+    char *slash;
+
+    if (environment_library(library) || !(slash = strrchr(library, '/'))) return false;
+    *slash = 0;
+    return join(path, library, name) && access(path, R_OK) == 0;
+}
+
+int environment_preload(char path[CLI_PATH_SIZE])
+{
+    return find_beside(path, ANY_LIBRARY) ? 0 : environment_library(path);
+}
+
+bool environment_serves_narrow(void)
+{
+    char path[CLI_PATH_SIZE];
+    return find_beside(path, NARROW_LIBRARY);
 }
 
 int environment_shims(char path[CLI_PATH_SIZE])
@@ -150,7 +175,7 @@ int environment_enter(const char *dir)
 {
     char library[CLI_PATH_SIZE], shims[CLI_PATH_SIZE];
 
-    int error = environment_library(library);
+    int error = environment_preload(library);
     if (error) return error;
     error = prepend("LD_PRELOAD", ": ", library, "");
     if (!error && setenv("POCKETCAN_DIR", dir, 1) < 0) error = -errno;
@@ -184,7 +209,7 @@ void environment_leave(void)
     const char *old = getenv("LD_PRELOAD");
     char library[CLI_PATH_SIZE], *rest = old ? strdup(old) : NULL;
 
-    if (rest && environment_library(library) == 0) {
+    if (rest && environment_preload(library) == 0) {
         copy_without(rest, old, ": ", library);
         if (*rest)
             setenv("LD_PRELOAD", rest, 1);

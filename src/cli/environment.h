@@ -2,6 +2,7 @@
 #ifndef CLI_ENVIRONMENT_H
 #define CLI_ENVIRONMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define CLI_PATH_SIZE 4096u
@@ -10,6 +11,12 @@
  * installed. Return 0, or -errno after printing one line when the part is missing. */
 int environment_library(char path[CLI_PATH_SIZE]);
 int environment_shims(char path[CLI_PATH_SIZE]);
+
+/* What LD_PRELOAD is to name: the library, or, where libraries of other architectures lie beside it (tools/build-arch), a path with $LIB, for
+ * which each program's dynamic linker puts its own directory. As above. */
+int environment_preload(char path[CLI_PATH_SIZE]);
+/* Is one of them for 32-bit programs of a 64-bit machine? */
+bool environment_serves_narrow(void);
 
 /* Puts LD_PRELOAD, POCKETCAN_DIR, PATH and MODPROBE_OPTIONS for the instance in `dir` into this process's
  * environment; twice is as good as once. Returns 0, or -errno after printing one line. */

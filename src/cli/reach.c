@@ -48,7 +48,9 @@ static bool has_interpreter(int fd, const unsigned char *bytes)
 
 static const char *elf_obstacle(int fd, const unsigned char *bytes)
 {
-    if (bytes[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
+    bool is_wide = bytes[EI_CLASS] == ELFCLASS64;
+
+    if (is_wide != (sizeof(void *) == 8) && (is_wide || !environment_serves_narrow()))
         return "is a program for another word size than the preload library's";
     return has_interpreter(fd, bytes) ? NULL : "is statically linked";
 }
