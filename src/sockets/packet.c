@@ -184,12 +184,12 @@ static ssize_t packet_send(const struct bus *bus, uint32_t number, int fd, const
     if (error) return error;
     mtu = link_state_mtu(target.state);
     if (mtu > FRAME_XL_MAX) mtu = FRAME_XL_MAX;
-    if (size > mtu + VLAN_TAG) return -EMSGSIZE;
+    if ((size_t)size > mtu + VLAN_TAG) return -EMSGSIZE;
     error = raw_take_error(slot);
     if (!error) error = family_gather(bytes, message, (size_t)size);
     if (!error && !size) error = -EINVAL;
-    if (!error && size > mtu) error = -EMSGSIZE;
-    if (!error && size > RING_DATA_SIZE && process_need_ext()) error = -ENOBUFS;
+    if (!error && (size_t)size > mtu) error = -EMSGSIZE;
+    if (!error && (size_t)size > RING_DATA_SIZE && process_need_ext()) error = -ENOBUFS;
     if (!error && target.protocol == ETH_P_ALL && load_relaxed(&slot->setting[PACKET_TYPE]) == SOCK_RAW)
         target.protocol = 0; /* the frame was to say it, which one of CAN does not */
     if (!error) error = transmit(bus, number, fd, &target, bytes, (uint32_t)size);
