@@ -24,7 +24,7 @@ export ASAN_OPTIONS ?= verify_asan_link_order=0
 export TSAN_OPTIONS ?= halt_on_error=1
 export TEST_TIMEOUT_SCALE ?= $(if $(SAN),4,1)
 
-.PHONY: all configure deps demo test oracle check coverage bench fuzz fuzz-diff install clean help
+.PHONY: all configure deps demo test arch oracle check coverage bench fuzz fuzz-diff install clean help
 
 all: configure
 	@ninja -C $(BUILD) $(if $(V),-v)
@@ -47,6 +47,14 @@ test:
 	@tools/install-deps build test
 	@$(MAKE) --no-print-directory all
 	@tools/run-tests --build $(BUILD) $(TESTS)
+
+# ARCHS: for these only
+ARCHS ?= i686 i686-time64 musl aarch64 armhf
+arch:
+	@tools/install-deps build test arch
+	@$(MAKE) --no-print-directory all
+	@tools/build-arch $(BUILD) $(ARCHS)
+	@tools/run-tests --build $(BUILD) arch/
 
 # KERNEL=6.12: the newer one of the two that Debian 12 has
 oracle:
@@ -79,6 +87,7 @@ fuzz-diff:
 
 install: all
 	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
+	@if [ -d $(BUILD)/preload ]; then cp -a $(BUILD)/preload '$(DESTDIR)$(PREFIX)/lib$(if $(MULTIARCH),/$(MULTIARCH))/pocketcan/'; fi
 
 clean:
 	rm -rf build build-san-* build-fuzz build-coverage
@@ -87,6 +96,7 @@ help:
 	@echo 'make            build build/pocketcan and build/libpocketcan.so'
 	@echo 'make demo       build, make vcan0, run the C example and candump on it'
 	@echo 'make test       build and run every test; TESTS="ring interop/ip" runs those whose name contains a word'
+	@echo 'make arch       build the library for i386, arm64, armhf, and the tests for those and musl, and run them; ARCHS="i686 musl"'
 	@echo 'make oracle     run the conformance programs on a real kernel, too, and compare; KERNEL=6.12: on that one'
 	@echo 'make check      formatting, layers, headers, symbols, sizes, clang-tidy, cppcheck: all errors'
 	@echo 'make coverage   how much of each folder the tests run, and what of src/bus and src/sockets they do not'
