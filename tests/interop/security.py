@@ -122,11 +122,12 @@ def give(number):
         sock.recv(1)
 
 
-def accept(number, interface):
+def accept(number, interface, meanwhile="true"):
     """Takes a stranger's CAN socket over descriptor NUMBER, and then opens one of its own."""
     with socket.socket(fileno=int(number)) as sock:
         _, fds, _, _ = socket.recv_fds(sock, 1, 1)
         print("theirs", outcome(lambda: socket.socket(socket.AF_CAN, socket.SOCK_RAW, socket.CAN_RAW, fileno=fds[0]).bind((interface,))))
+        os.system(meanwhile)
         ours = socket.socket(socket.AF_CAN, socket.SOCK_RAW, socket.CAN_RAW)
         ours.bind((interface,))
         print("ours", ours.getsockname()[0])
