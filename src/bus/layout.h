@@ -272,6 +272,7 @@ enum {
     PACKET_STAMP,    /* PACKET_TIMESTAMP, kept */
     PACKET_SEEN,     /* ring head, low bits, ... */
     PACKET_LOST,     /* ... and drops at the last PACKET_STATISTICS */
+    PACKET_HELD,     /* 1: there is something to read in its mapped ring (packet_ring.c) */
 };
 enum { PACKET_HAS_IGNORE_OUTGOING = 1, PACKET_HAS_AUXDATA = 2 /* others: packet.c */ };
 

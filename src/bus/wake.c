@@ -186,8 +186,12 @@ bool wake_notify_connected(const struct bus *bus, uint32_t slot, int fd)
 
 bool wake_has_data(const struct bus *bus, uint32_t slot)
 {
-    return likely(load_relaxed(&bus->data->slot[slot].protocol) <= CAN_RAW) ? !ring_empty(bus, slot)
-                                                                            : !mqueue_empty(bus, slot);
+    const struct bus_slot *at = &bus->data->slot[slot];
+    uint32_t protocol = load_relaxed(&at->protocol);
+
+    if (unlikely(protocol > CAN_RAW)) return !mqueue_empty(bus, slot);
+    return !ring_empty(bus, slot) ||
+           (unlikely(protocol == PROTOCOL_PACKET) && load_relaxed(&at->setting[PACKET_HELD]));
 }
 
 bool wake_readable(const struct bus *bus, uint32_t slot)

@@ -3,15 +3,14 @@
  * Each call looks its descriptor up once. Foreign: the real call, unchanged. CAN: sockets/raw. Netlink: sockets/nlfd. All the
  * forms of one direction end in one function for CAN sockets and one for netlink sockets. Their other names are in io_names.c. */
 #include "preload/fds.h"
+#include "preload/packets.h"
 #include "preload/real.h"
 #include "sockets/fdtab.h"
 #include "sockets/nlfd.h"
 #include "sockets/process.h"
 #include "sockets/family.h"
-#include "sockets/packet.h"
 #include "sockets/txstamp.h"
 #include "sockets/usermem.h"
-#include <linux/can.h>
 #include <limits.h>
 #include <pthread.h>
 #include <string.h>
@@ -467,39 +466,19 @@ EXPORT ssize_t send(int fd, const void *buf, size_t size, int flags)
                           : edge(our_sendto(fd, entry, buf, size, flags, NULL, 0));
 }
 
-/* After a call that returned `result`: the kernel's packet socket may have been to send to an interface that it does not know. */
-static ssize_t packet_sent(int fd, const struct raw_send *message, ssize_t result)
-{
-    if (likely(result >= 0) || errno != ENXIO || !message->name || !process_has_instance() || !process_bus())
-        return result;
-    result = packet_send_for(process_bus(), fd, message);
-    return result == -ENXIO ? -1 : edge(result);
-}
-
 EXPORT ssize_t sendto(int fd, const void *buf, size_t size, int flags, const struct sockaddr *name,
                       socklen_t name_size)
 {
     uint32_t entry = fdtab_get(fd);
 
-    if (likely(!entry)) {
-        struct iovec iov = { (void *)buf, size };
-        struct raw_send message = { .iov = &iov, .iov_count = 1, .name = name, .name_size = name_size };
-        return packet_sent(fd, &message, real.sendto(fd, buf, size, flags, name, name_size));
-    }
+    if (likely(!entry)) return packets_sendto(fd, buf, size, flags, name, name_size);
     return edge(our_sendto(fd, entry, buf, size, flags, name, name_size));
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     uint32_t entry = fdtab_get(fd);
-    struct raw_send message;
-    ssize_t result;
-
-    if (unlikely(entry)) return edge(our_sendmsg(fd, entry, msg, flags));
-    result = real.sendmsg(fd, msg, flags);
-    if (likely(result >= 0)) return result;
-    message = (struct raw_send){ msg->msg_iov, msg->msg_iovlen, msg->msg_name, msg->msg_namelen, NULL, 0 };
-    return packet_sent(fd, &message, result);
+    return likely(!entry) ? packets_sendmsg(fd, msg, flags) : edge(our_sendmsg(fd, entry, msg, flags));
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)

@@ -1,10 +1,11 @@
 /* sockets/packet_options.c - SOL_PACKET, as a table. Most options are an integer that is kept and given back; what an interface of CAN has no use for has no
- * effect. There are no rings to be mapped: PACKET_RX_RING and PACKET_TX_RING are refused. */
+ * effect. */
 #include "sockets/packet_options.h"
 #include "bus/links.h"
 #include "bus/ring.h"
 #include "bus/slot.h"
 #include "sockets/packet.h"
+#include "sockets/packet_ring.h"
 #include "sockets/usermem.h"
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -25,12 +26,13 @@ static const struct kept {
     uint32_t bit;  /* of PACKET_FLAGS; 0: a word */
     int64_t most;  /* largest value; of bits: -1, any number is taken as yes or no */
     uint8_t exact; /* needs exactly 4 bytes */
+    bool shapes;   /* a ring, which must not be there yet */
 } kept[] = {
     { PACKET_COPY_THRESH, NOT_KEPT, 0, -1, 0 },
     { PACKET_AUXDATA, PACKET_FLAGS, PACKET_HAS_AUXDATA, -1, 0 },
     { PACKET_ORIGDEV, PACKET_FLAGS, 4, -1, 0 },
-    { PACKET_VERSION, PACKET_VERSION_, 0, TPACKET_V3, 1 },
-    { PACKET_RESERVE, PACKET_RESERVED, 0, INT32_MAX, 1 },
+    { PACKET_VERSION, PACKET_VERSION_, 0, TPACKET_V3, 1, true },
+    { PACKET_RESERVE, PACKET_RESERVED, 0, INT32_MAX, 1, true },
     { PACKET_LOSS, PACKET_FLAGS, 8, -1, 1 },
     { PACKET_VNET_HDR, PACKET_FLAGS, 16, -1, 0 },
     { PACKET_TIMESTAMP, PACKET_STAMP, 0, -1, 1 },
@@ -67,13 +69,16 @@ static void keep_bit(atomic_u32 *flags, uint32_t bit, bool on)
         atomic_fetch_and(flags, ~bit);
 }
 
-static int keep(struct bus_slot *slot, const struct kept *option, const void *user, socklen_t size)
+static int keep(const struct bus *bus, uint32_t number, const struct kept *option, const void *user,
+                socklen_t size)
 {
+    struct bus_slot *slot = &bus->data->slot[number];
     int32_t value;
 
     if (option->exact ? size != sizeof(value) : size < sizeof(value)) return -EINVAL;
     if (usermem_read(&value, user, sizeof(value))) return -EFAULT;
     if (option->most >= 0 && (value < 0 || value > option->most)) return -EINVAL;
+    if (option->shapes && packet_ring_exists(bus, number)) return -EBUSY;
     if (option->bit)
         keep_bit(&slot->setting[PACKET_FLAGS], option->bit, value);
     else if (option->word != NOT_KEPT)
@@ -105,11 +110,11 @@ int packet_setsockopt(const struct bus *bus, uint32_t number, int level, int nam
     const struct kept *option = find_kept(name);
 
     if (level != SOL_PACKET) return -ENOPROTOOPT;
-    if (option) return keep(&bus->data->slot[number], option, user, size);
+    if (option) return keep(bus, number, option, user, size);
     switch (name) {
     case PACKET_ADD_MEMBERSHIP:
     case PACKET_DROP_MEMBERSHIP: return change_membership(bus, name, user, size);
-    case PACKET_RX_RING:
+    case PACKET_RX_RING: return packet_ring_set(bus, number, user, size);
     case PACKET_TX_RING: return size < sizeof(struct tpacket_req) ? -EINVAL : -EOPNOTSUPP;
     case PACKET_FANOUT: return size != sizeof(int) ? -EINVAL : -EOPNOTSUPP;
     case PACKET_FANOUT_DATA: return -EINVAL;

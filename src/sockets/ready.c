@@ -7,6 +7,7 @@
 #include "sockets/family.h"
 #include "sockets/service.h"
 #include "sockets/fdtab.h"
+#include "sockets/packet_ring.h"
 #include "sockets/txstamp.h"
 #include <poll.h>
 
@@ -51,6 +52,7 @@ void ready_settle(const struct bus *bus, uint32_t slot, int fd)
 {
     uint32_t state;
 
+    packet_ring_turn(bus, slot);
     if (family_is_served(bus, slot) && !wake_pending(bus, slot)) service_catch_up(bus);
     state = state_of(bus, slot);
     if (state == WAKE_ARMED) {
@@ -68,6 +70,7 @@ static void settle_tracked(const struct bus *bus, uint32_t slot)
 {
     int fd;
 
+    packet_ring_turn(bus, slot);
     if (family_is_served(bus, slot) && !wake_pending(bus, slot)) service_catch_up(bus);
     if (is_armed(bus, slot) && !has(rearmed, slot) && errqueue_empty(bus, slot) &&
         (!family_is_served(bus, slot) || !wake_pending(bus, slot)))
@@ -114,6 +117,7 @@ short ready_mask(const struct bus *bus, uint32_t slot)
     bool waits = family_is_sending(bus, slot) || ready_lacks_room(bus, slot);
     short mask = waits ? 0 : POLLOUT | POLLWRNORM | POLLWRBAND;
 
+    packet_ring_turn(bus, slot);
     if (wake_has_data(bus, slot)) mask |= POLLIN | POLLRDNORM;
     if (unlikely(load_acquire(&bus->data->slot[slot].error) || !errqueue_empty(bus, slot)))
         mask |= ready_has_exceptions(bus, slot) ? POLLERR | POLLPRI : POLLERR;
@@ -122,5 +126,6 @@ short ready_mask(const struct bus *bus, uint32_t slot)
 
 bool ready_verify(const struct bus *bus, uint32_t slot, int fd)
 {
+    packet_ring_turn(bus, slot);
     return wake_pending(bus, slot) || !wake_settle(bus, slot, fd);
 }

@@ -1,0 +1,267 @@
+/* sockets/packet_ring.c - see packet_ring.h.
+ *
+ * A ring is shared memory that is mapped twice: here, and where the program's mmap() has it, which it may take away without a word. Its blocks are filled and
+ * read in order; block_status says whose each is. Who fills holds `busy`; nobody waits for it.
+ *
+ * bus_slot.setting[PACKET_HELD] says that a block was given to the program and not returned, which makes the socket readable as a frame in its own ring does. */
+#include "sockets/packet_ring.h"
+#include "base/clock.h"
+#include "base/sys.h"
+#include "bus/ring.h"
+#include "bus/slot.h"
+#include "can/frame.h"
+#include "sockets/usermem.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* prefix: packet_ring packet_rings */
+
+#define RINGS         16         /* of one process */
+#define BYTES_MAX     (1u << 30) /* of one ring */
+#define PAGE          4096u
+#define SECOND_NS     1000000000u
+#define HARDWARE_TYPE 280 /* ARPHRD_CAN */
+
+#define ALIGN_TO(size, unit) (((size) + (unit)-1) / (unit) * (unit))
+#define BLOCK_HEAD           ALIGN_TO((uint32_t)sizeof(struct tpacket_block_desc), 8u)
+/* Where the address of a frame lies behind its head, and the frame behind that: Linux leaves 16 bytes for a link layer. */
+#define NAME_AT    ALIGN_TO((uint32_t)sizeof(struct tpacket3_hdr), TPACKET_ALIGNMENT)
+#define BYTES_AT   ALIGN_TO(NAME_AT + (uint32_t)sizeof(struct sockaddr_ll) + 16u, TPACKET_ALIGNMENT)
+#define FRAME_MOST ALIGN_TO(BYTES_AT + FRAME_XL_MAX, 8u) /* and PACKET_RESERVE */
+
+struct mapped {
+    atomic_u32 owner; /* slot + 1; 0: free */
+    atomic_u32 busy;
+    uint32_t gen; /* of the slot */
+    uint32_t block_size, blocks, first, reserve;
+    uint32_t next, last; /* block to fill; block filled last, `blocks` for none */
+    uint64_t sequence;
+    uint8_t *base;
+};
+static struct mapped rings[RINGS];
+atomic_u32 packet_rings;
+
+static size_t bytes_of(const struct mapped *ring) { return (size_t)ring->block_size * ring->blocks; }
+
+static struct mapped *find(const struct bus *bus, uint32_t slot)
+{
+    for (unsigned i = 0; i < RINGS; i++)
+        if (load_acquire(&rings[i].owner) == slot + 1 &&
+            rings[i].gen == load_relaxed(&bus->data->slot[slot].gen))
+            return &rings[i];
+    return NULL;
+}
+
+static bool take(struct mapped *ring) { return cas32(&ring->busy, 0, 1); }
+static void give(struct mapped *ring) { store_release(&ring->busy, 0); }
+
+/* ---- setsockopt ---- */
+
+/* By who is in the ring. */
+static void drop(struct mapped *ring)
+{
+    sys_call(SYS_munmap, ring->base, bytes_of(ring));
+    ring->base = NULL;
+    store_release(&ring->owner, 0);
+    atomic_fetch_sub(&packet_rings, 1);
+}
+
+/* Rings of sockets that were closed. */
+static void drop_old(const struct bus *bus)
+{
+    for (unsigned i = 0; i < RINGS; i++) {
+        uint32_t owner = load_acquire(&rings[i].owner);
+        if (!owner || rings[i].gen == load_relaxed(&bus->data->slot[owner - 1].gen) || !take(&rings[i]))
+            continue;
+        if (load_relaxed(&rings[i].owner) == owner) drop(&rings[i]);
+        give(&rings[i]);
+    }
+}
+
+static int check(const struct tpacket_req3 *request, uint32_t reserve)
+{
+    uint64_t first = BLOCK_HEAD + ALIGN_TO((uint64_t)request->tp_sizeof_priv, 8u);
+
+    if (!request->tp_block_size || request->tp_block_size % PAGE || request->tp_block_size > INT32_MAX)
+        return -EINVAL;
+    if (request->tp_frame_size < BYTES_AT + (uint64_t)reserve || request->tp_frame_size % TPACKET_ALIGNMENT)
+        return -EINVAL;
+    if (request->tp_block_size / request->tp_frame_size == 0) return -EINVAL;
+    if ((uint64_t)request->tp_block_size / request->tp_frame_size * request->tp_block_nr !=
+        request->tp_frame_nr)
+        return -EINVAL;
+    if (request->tp_block_size < first + FRAME_MOST + reserve) return -EINVAL;
+    return (uint64_t)request->tp_block_size * request->tp_block_nr > BYTES_MAX ? -ENOMEM : 0;
+}
+
+static int make(const struct bus *bus, uint32_t slot, const struct tpacket_req3 *request, uint32_t reserve)
+{
+    size_t bytes = (size_t)request->tp_block_size * request->tp_block_nr;
+    struct mapped *ring = NULL;
+    uint8_t *base;
+
+    for (unsigned i = 0; i < RINGS && !ring; i++)
+        if (!load_acquire(&rings[i].owner) && take(&rings[i])) ring = &rings[i];
+    if (!ring) return -ENOMEM;
+    base = sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (load_relaxed(&ring->owner) || sys_is_error(base)) {
+        if (!sys_is_error(base)) sys_call(SYS_munmap, base, bytes);
+        give(ring);
+        return -ENOMEM;
+    }
+    ring->base = base;
+    ring->gen = load_relaxed(&bus->data->slot[slot].gen);
+    ring->block_size = request->tp_block_size;
+    ring->blocks = request->tp_block_nr;
+    ring->first = BLOCK_HEAD + ALIGN_TO(request->tp_sizeof_priv, 8u);
+    ring->reserve = reserve;
+    ring->next = 0;
+    ring->last = ring->blocks;
+    ring->sequence = 0;
+    atomic_fetch_add(&packet_rings, 1);
+    store_release(&ring->owner, slot + 1);
+    give(ring);
+    return 0;
+}
+
+int packet_ring_set(const struct bus *bus, uint32_t slot, const void *user, socklen_t size)
+{
+    struct bus_slot *at = &bus->data->slot[slot];
+    struct mapped *ring = find(bus, slot);
+    uint32_t reserve = load_relaxed(&at->setting[PACKET_RESERVED]);
+    struct tpacket_req3 request;
+    int error;
+
+    if (load_relaxed(&at->setting[PACKET_VERSION_]) != TPACKET_V3)
+        return size < sizeof(struct tpacket_req) ? -EINVAL : -EOPNOTSUPP;
+    if (size < sizeof(request)) return -EINVAL;
+    if (usermem_read(&request, user, sizeof(request))) return -EINVAL; /* so says Linux */
+    if (!request.tp_block_nr) {
+        if (request.tp_frame_nr) return -EINVAL;
+        if (ring && take(ring)) {
+            drop(ring);
+            give(ring);
+        }
+        store_relaxed(&at->setting[PACKET_HELD], 0);
+        return 0;
+    }
+    if (ring) return -EBUSY;
+    drop_old(bus);
+    if (reserve > PAGE) return -EINVAL;
+    error = check(&request, reserve);
+    if (!error) error = make(bus, slot, &request, reserve);
+    if (error) return error;
+    store_seq(&at->stamp_on, 1); /* each frame in it has a time */
+    slot_update_rx_flags(bus, slot);
+    return 0;
+}
+
+bool packet_ring_exists(const struct bus *bus, uint32_t slot)
+{
+    return load_relaxed(&packet_rings) && find(bus, slot);
+}
+
+void *packet_ring_map(const struct bus *bus, uint32_t slot, size_t size, int flags, int64_t offset)
+{
+    struct mapped *ring = find(bus, slot);
+
+    if (!ring || offset || size != bytes_of(ring) || !(flags & MAP_SHARED) || (flags & MAP_FIXED))
+        return (void *)-EINVAL;
+    return (void *)sys_call(SYS_mremap, ring->base, 0, size, MREMAP_MAYMOVE,
+                            0); /* once more the same memory */
+}
+
+/* ---- filling ---- */
+
+static struct tpacket_hdr_v1 *head_of(const struct mapped *ring, uint32_t block)
+{
+    return &((struct tpacket_block_desc *)(ring->base + (size_t)block * ring->block_size))->hdr.bh1;
+}
+
+static uint32_t status_of(const struct mapped *ring, uint32_t block)
+{
+    return __atomic_load_n(&head_of(ring, block)->block_status, __ATOMIC_ACQUIRE);
+}
+
+/* Puts a frame at `at`; returns how many bytes it takes. */
+static uint32_t put(const struct mapped *ring, uint8_t *at, const struct ring_item *item)
+{
+    struct tpacket3_hdr *head = (struct tpacket3_hdr *)at;
+    bool outgoing = item->record_flags & RECORD_OUTGOING;
+    struct sockaddr_ll from = {
+        .sll_family = AF_PACKET,
+        .sll_protocol = htons((uint16_t)item->mark),
+        .sll_ifindex = (int)item->ifindex,
+        .sll_hatype = HARDWARE_TYPE,
+        .sll_pkttype = outgoing ? PACKET_OUTGOING : PACKET_BROADCAST,
+    };
+    uint64_t time_ns = item->time_ns ? item->time_ns : clock_real_ns();
+    uint32_t bytes_at = BYTES_AT + ring->reserve;
+
+    *head = (struct tpacket3_hdr){
+        .tp_sec = (uint32_t)(time_ns / SECOND_NS),
+        .tp_nsec = (uint32_t)(time_ns % SECOND_NS),
+        .tp_snaplen = item->size,
+        .tp_len = item->mark >> 16,
+        .tp_status = TP_STATUS_USER | (outgoing ? 0 : TP_STATUS_CSUM_VALID),
+        .tp_mac = (uint16_t)bytes_at,
+        .tp_net = (uint16_t)bytes_at,
+    };
+    memcpy(at + NAME_AT, &from, sizeof(from));
+    memcpy(at + bytes_at, item->frame, item->size);
+    return ALIGN_TO(bytes_at + item->size, 8u);
+}
+
+/* From the socket's ring into one block, which is ours. Returns how many frames. */
+static uint32_t fill(const struct bus *bus, uint32_t slot, struct mapped *ring)
+{
+    struct tpacket_hdr_v1 *head = head_of(ring, ring->next);
+    uint8_t *block = ring->base + (size_t)ring->next * ring->block_size;
+    struct tpacket3_hdr *before = NULL;
+    uint32_t at = ring->first, count = 0;
+    struct ring_item item;
+
+    while (ring->block_size - at >= FRAME_MOST + ring->reserve && ring_pop(bus, slot, &item)) {
+        struct tpacket3_hdr *frame = (struct tpacket3_hdr *)(block + at);
+        if (before) before->tp_next_offset = (uint32_t)((uint8_t *)frame - (uint8_t *)before);
+        at += put(ring, (uint8_t *)frame, &item);
+        if (!count++) head->ts_first_pkt = (struct tpacket_bd_ts){ frame->tp_sec, { frame->tp_nsec } };
+        head->ts_last_pkt = (struct tpacket_bd_ts){ frame->tp_sec, { frame->tp_nsec } };
+        before = frame;
+    }
+    if (!count) return 0;
+    ((struct tpacket_block_desc *)block)->version = TPACKET_V3;
+    ((struct tpacket_block_desc *)block)->offset_to_priv = BLOCK_HEAD;
+    head->num_pkts = count;
+    head->offset_to_first_pkt = ring->first;
+    head->blk_len = at;
+    head->seq_num = ++ring->sequence;
+    __atomic_store_n(&head->block_status, TP_STATUS_USER | TP_STATUS_BLK_TMO, __ATOMIC_RELEASE);
+    return count;
+}
+
+static void turn(const struct bus *bus, uint32_t slot, struct mapped *ring)
+{
+    struct bus_slot *at = &bus->data->slot[slot];
+    uint32_t count;
+
+    while (status_of(ring, ring->next) == TP_STATUS_KERNEL && (count = fill(bus, slot, ring))) {
+        store_relaxed(&at->rx_frames, load_relaxed(&at->rx_frames) + count);
+        ring->last = ring->next;
+        ring->next = (ring->next + 1) % ring->blocks;
+    }
+    store_seq(&at->setting[PACKET_HELD],
+              ring->last < ring->blocks && status_of(ring, ring->last) != TP_STATUS_KERNEL);
+}
+
+void packet_ring_do_turn(const struct bus *bus, uint32_t slot)
+{
+    struct mapped *ring = find(bus, slot);
+
+    if (!ring || !take(ring)) return;
+    if (load_relaxed(&ring->owner) == slot + 1) turn(bus, slot, ring);
+    give(ring);
+}

@@ -1,0 +1,219 @@
+/* Mapped receive rings of packet sockets on CAN links: TPACKET_V3, as libpcap uses them. */
+#include "packet.h"
+
+#include <sys/mman.h>
+
+enum { BLOCK = 4096 * 4, BLOCKS = 4, FRAME = 2048, RETIRE_MS = 20 };
+
+static struct tpacket_req3 request_of(int blocks)
+{
+    return (struct tpacket_req3){ .tp_block_size = BLOCK,
+                                  .tp_block_nr = blocks,
+                                  .tp_frame_size = FRAME,
+                                  .tp_frame_nr = BLOCK / FRAME * blocks,
+                                  .tp_retire_blk_tov = RETIRE_MS };
+}
+
+static int ring_set(int fd, const struct tpacket_req3 *request)
+{
+    return setsockopt(fd, SOL_PACKET, PACKET_RX_RING, request, sizeof(*request));
+}
+
+struct ring {
+    int fd, next; /* block to read */
+    unsigned char *base;
+};
+
+static struct ring ring_on(int index, int protocol)
+{
+    struct ring r = { .fd = packet_new(SOCK_RAW, 0) };
+    struct tpacket_req3 request = request_of(BLOCKS);
+
+    OK(packet_bind(r.fd, index, protocol));
+    OK(packet_set(r.fd, PACKET_VERSION, TPACKET_V3));
+    OK(ring_set(r.fd, &request));
+    r.base = mmap(NULL, BLOCK * BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED, r.fd, 0);
+    CHECK(r.base != MAP_FAILED);
+    return r;
+}
+
+static struct tpacket_hdr_v1 *block_of(const struct ring *r)
+{
+    return &((struct tpacket_block_desc *)(r->base + r->next * BLOCK))->hdr.bh1;
+}
+
+static struct tpacket_hdr_v1 *ring_await(const struct ring *r)
+{
+    struct tpacket_hdr_v1 *head = block_of(r);
+
+    await_in(r->fd, __FILE__, __LINE__);
+    CHECK(__atomic_load_n(&head->block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER);
+    return head;
+}
+
+static void ring_return(struct ring *r)
+{
+    __atomic_store_n(&block_of(r)->block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+    r->next = (r->next + 1) % BLOCKS;
+}
+
+/* Reads frames, in as many blocks as they come, and checks that they are first, first + 1 ... */
+static void ring_read(struct ring *r, canid_t first, int count)
+{
+    while (count > 0) {
+        struct tpacket_hdr_v1 *head = ring_await(r);
+        unsigned char *at =
+            (unsigned char *)head - offsetof(struct tpacket_block_desc, hdr) + head->offset_to_first_pkt;
+        for (unsigned i = 0; i < head->num_pkts; i++, count--) {
+            struct tpacket3_hdr *packet = (struct tpacket3_hdr *)at;
+            CHECK_EQ(packet->tp_snaplen, 16);
+            CHECK_EQ(((struct can_frame *)(at + packet->tp_mac))->can_id, first++);
+            at += packet->tp_next_offset;
+        }
+        ring_return(r);
+    }
+    CHECK_EQ(count, 0);
+}
+
+TEST(ring_shows_frames_and_what_they_came_with)
+{
+    int index = VCAN_UP();
+    struct ring r = ring_on(index, PROTOCOL_ALL);
+    struct tpacket_hdr_v1 *head;
+    struct tpacket3_hdr *packet;
+    struct sockaddr_ll *from;
+    struct can_frame *frame;
+
+    put(raw_bound(index), 0x123);
+    head = ring_await(&r);
+    CHECK_EQ(head->num_pkts, 2);
+    CHECK_EQ(head->seq_num, 1);
+    packet = (struct tpacket3_hdr *)(r.base + head->offset_to_first_pkt);
+    from = (struct sockaddr_ll *)((char *)packet + TPACKET_ALIGN(sizeof(*packet)));
+    frame = (struct can_frame *)((char *)packet + packet->tp_mac);
+    CHECK_EQ(packet->tp_len, 16);
+    CHECK_EQ(packet->tp_snaplen, 16);
+    CHECK_EQ(packet->tp_mac, packet->tp_net);
+    CHECK_EQ(packet->tp_status & ~TP_STATUS_CSUM_VALID, TP_STATUS_USER);
+    CHECK(packet->tp_sec <= (unsigned)time(NULL) && packet->tp_sec >= (unsigned)time(NULL) - 5);
+    CHECK_EQ(from->sll_family, AF_PACKET);
+    CHECK_EQ(from->sll_pkttype, PACKET_OUTGOING);
+    CHECK_EQ(ntohs(from->sll_protocol), PROTOCOL_CAN);
+    CHECK_EQ(from->sll_hatype, 280);
+    CHECK_EQ(from->sll_ifindex, index);
+    CHECK_EQ(frame->can_id, 0x123);
+    packet = (struct tpacket3_hdr *)((char *)packet + packet->tp_next_offset);
+    from = (struct sockaddr_ll *)((char *)packet + TPACKET_ALIGN(sizeof(*packet)));
+    CHECK_EQ(from->sll_pkttype, PACKET_BROADCAST);
+}
+
+TEST(ring_is_readable_until_its_blocks_are_returned)
+{
+    int index = VCAN_UP(), sender = raw_bound(index);
+    struct ring r = ring_on(index, PROTOCOL_CAN);
+
+    CHECK_EQ(polled(r.fd, POLLIN, 0), 0);
+    put(sender, 0x100);
+    ring_await(&r);
+    CHECK_EQ(polled(r.fd, POLLIN, 0), POLLIN);
+    CHECK_EQ(polled(r.fd, POLLIN, 0), POLLIN);
+    ring_return(&r);
+    CHECK_EQ(polled(r.fd, POLLIN, 0), 0);
+    put(sender, 0x101);
+    ring_read(&r, 0x101, 1);
+    CHECK_EQ(polled(r.fd, POLLIN, RETIRE_MS * 2), 0);
+}
+
+TEST(ring_goes_round)
+{
+    int index = VCAN_UP(), sender = raw_bound(index);
+    struct ring r = ring_on(index, PROTOCOL_CAN);
+
+    for (int round = 0; round < 40; round++) {
+        for (int i = 0; i < 50; i++)
+            put(sender, i);
+        ring_read(&r, 0, 50);
+    }
+}
+
+TEST(ring_keeps_what_fits_and_counts_the_rest)
+{
+    int index = VCAN_UP(), sender = raw_bound(index), count = 0;
+    struct ring r = ring_on(index, PROTOCOL_CAN);
+    struct tpacket_stats_v3 stats;
+    socklen_t size = sizeof(stats);
+
+    for (int i = 0; i < 20000; i++)
+        put(sender, i & 0x7ff);
+    while (polled(r.fd, POLLIN, RETIRE_MS * 5)) {
+        count += ring_await(&r)->num_pkts;
+        ring_return(&r);
+    }
+    OK(getsockopt(r.fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size));
+    CHECK_EQ(size, sizeof(stats));
+    CHECK_EQ(stats.tp_packets, 20000);
+    CHECK_EQ(stats.tp_packets - stats.tp_drops, (unsigned)count);
+    CHECK(count > 100);
+}
+
+TEST(ring_errors)
+{
+    int p = packet_on(VCAN_UP(), PROTOCOL_ALL);
+    struct tpacket_req3 good = request_of(BLOCKS), bad, none = { 0 };
+
+    CHECK_EQ(mmap(NULL, BLOCK * BLOCKS, PROT_READ, MAP_SHARED, p, 0) == MAP_FAILED ? errno : 0, EINVAL);
+    OK(packet_set(p, PACKET_VERSION, TPACKET_V3));
+    CHECK_ERRNO(setsockopt(p, SOL_PACKET, PACKET_RX_RING, &good, sizeof(good) - 1), EINVAL);
+    CHECK_ERRNO(setsockopt(p, SOL_PACKET, PACKET_RX_RING, bad_pointer, sizeof(good)), EINVAL);
+    bad = good, bad.tp_block_size -= 16;
+    CHECK_ERRNO(ring_set(p, &bad), EINVAL);
+    bad = good, bad.tp_frame_size = 64;
+    CHECK_ERRNO(ring_set(p, &bad), EINVAL);
+    bad = good, bad.tp_frame_size += 8;
+    CHECK_ERRNO(ring_set(p, &bad), EINVAL);
+    bad = good, bad.tp_frame_nr++;
+    CHECK_ERRNO(ring_set(p, &bad), EINVAL);
+    bad = none, bad.tp_frame_nr = 1;
+    CHECK_ERRNO(ring_set(p, &bad), EINVAL);
+    OK(ring_set(p, &good));
+    CHECK_ERRNO(ring_set(p, &good), EBUSY);
+    CHECK_ERRNO(packet_set(p, PACKET_VERSION, TPACKET_V2), EBUSY);
+    CHECK_ERRNO(packet_set(p, PACKET_RESERVE, 16), EBUSY);
+    CHECK_EQ(mmap(NULL, BLOCK, PROT_READ, MAP_SHARED, p, 0) == MAP_FAILED ? errno : 0, EINVAL);
+    OK(ring_set(p, &none));
+    CHECK_EQ(mmap(NULL, BLOCK * BLOCKS, PROT_READ, MAP_SHARED, p, 0) == MAP_FAILED ? errno : 0, EINVAL);
+    OK(packet_set(p, PACKET_VERSION, TPACKET_V1));
+}
+
+TEST(ring_that_was_unmapped_harms_nobody)
+{
+    int index = VCAN_UP(), sender = raw_bound(index);
+    struct ring r = ring_on(index, PROTOCOL_CAN);
+
+    OK(munmap(r.base, BLOCK * BLOCKS));
+    put(sender, 0x123);
+    CHECK_EQ(polled(r.fd, POLLIN, WAIT_MS), POLLIN);
+    r.base = mmap(NULL, BLOCK * BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED, r.fd, 0);
+    CHECK(r.base != MAP_FAILED);
+    ring_read(&r, 0x123, 1);
+}
+
+TEST(ring_reserves_room_before_frames)
+{
+    int index = VCAN_UP(), p = packet_on(index, PROTOCOL_CAN);
+    struct tpacket_req3 request = request_of(BLOCKS);
+    struct ring r = { .fd = p };
+    unsigned plain =
+        TPACKET_ALIGN(TPACKET_ALIGN(sizeof(struct tpacket3_hdr)) + sizeof(struct sockaddr_ll) + 16);
+    struct tpacket3_hdr *packet;
+
+    OK(packet_set(p, PACKET_VERSION, TPACKET_V3));
+    OK(packet_set(p, PACKET_RESERVE, 4));
+    OK(ring_set(p, &request));
+    r.base = mmap(NULL, BLOCK * BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED, p, 0);
+    CHECK(r.base != MAP_FAILED);
+    put(raw_bound(index), 0x123);
+    packet = (struct tpacket3_hdr *)(r.base + ring_await(&r)->offset_to_first_pkt);
+    CHECK_EQ(packet->tp_mac, plain + 4);
+    CHECK_EQ(((struct can_frame *)((char *)packet + packet->tp_mac))->can_id, 0x123);
+}
