@@ -268,8 +268,20 @@ static void read_text(const char *path, char *out, size_t cap)
     if (fd >= 0) close(fd);
 }
 
+/* Does the process belong to the owner of the directory? Its /proc directory does not tell: a daemon's is root's. */
+static bool is_owners(const char *dir, long pid)
+{
+    char path[32], text[1024];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "/proc/%ld/status", pid);
+    read_text(path, text, sizeof(text));
+    const char *uid = strstr(text, "\nUid:");
+    return uid && lstat(dir, &st) == 0 && strtoul(uid + 5, NULL, 10) == st.st_uid;
+}
+
 /* The process that DIR/lock names, for a daemon that does not answer; 0 when that is none of ours (of
- * another container, say). */
+ * another container, say). What the owner wrote there shall not lead root to another user's. */
 static pid_t lock_holder(const struct instance *instance)
 {
     char path[INSTANCE_DIR_MAX + 32], text[64];
@@ -280,7 +292,9 @@ static pid_t lock_holder(const struct instance *instance)
     if (pid <= 1 || pid > INT32_MAX) return 0;
     snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
     read_text(path, text, sizeof(text));
-    return strncmp(text, SUPERVISOR_COMM, sizeof(SUPERVISOR_COMM) - 1) ? 0 : (pid_t)pid;
+    return strncmp(text, SUPERVISOR_COMM, sizeof(SUPERVISOR_COMM) - 1) || !is_owners(instance->dir, pid)
+               ? 0
+               : (pid_t)pid;
 }
 
 int daemon_stop(struct instance *instance)
