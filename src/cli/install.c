@@ -171,6 +171,7 @@ static int write_others(const struct plan *plan)
     bool made = mkdir(MODPROBE_DIR, 0755) == 0;
 
     if (!made && errno != EEXIST) return fail(MODPROBE_DIR ": %s", strerror(errno));
+    if (made) chmod(MODPROBE_DIR, 0755); /* whatever the umask */
     made = made || (plan->conf.text && strstr(plan->conf.text, made_line));
     if (asprintf(&conf, "%suser %s\n%s", first_line, plan->user->pw_name, made ? made_line : "") < 0)
         conf = NULL;
