@@ -110,6 +110,10 @@ static int read_files(struct plan *plan)
     for (unsigned i = 0; i < 3; i++)
         if (install_read(files[i], paths[i]))
             return fail("%s is no ordinary text file: see to it first", paths[i]);
+    if ((plan->preload.mode & 0444) != 0444)
+        return fail(PRELOAD
+                    " cannot be read by everybody, so not everybody's programs would have the library: run "
+                    "`chmod a+r " PRELOAD "` first");
     if (plan->modprobe.text && strncmp(plan->modprobe.text, first_line, sizeof(first_line) - 1) != 0)
         return fail(MODPROBE " was not written by pocketcan: move it away first");
     return 0;
