@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-static void on_message(struct bcm *bcm, const struct bcm_head *head, const void *frames,
-                       size_t frames_size, uint32_t ifindex, uint64_t stamp_ns)
+static void on_message(struct bcm *bcm, const struct bcm_head *head, const void *frames, size_t frames_size,
+                       uint32_t ifindex, uint64_t stamp_ns)
 {
     struct engine_socket *socket = timer_owner(bcm, struct engine_socket, bcm);
     struct mqueue_message message = { (uint32_t)(sizeof(*head) + frames_size), ifindex, stamp_ns };

@@ -110,7 +110,8 @@ static void on_bell(struct loop_source *source, uint32_t events)
     int slot = 0;
 
     (void)events;
-    for (unsigned i = 0; i < BELL_TURN && (slot = bell_take(worker.bus.control, source->fd)) != BELL_SILENT; i++) {
+    for (unsigned i = 0; i < BELL_TURN && (slot = bell_take(worker.bus.control, source->fd)) != BELL_SILENT;
+         i++) {
         if (slot < 0) continue;
         if (load_relaxed(&worker.bus.data->slot[slot].protocol) > CAN_RAW)
             engine_nudge(&worker.engine, (uint32_t)slot);

@@ -70,7 +70,7 @@ static inline int isfdtype(int fd, int type)
 #define SO_TIMESTAMPNS_NEW  64
 #define SO_TIMESTAMPING_NEW 65
 
-#define SIOCGSTAMP_OLD	0x8906 /* as in linux/sockios.h */
+#define SIOCGSTAMP_OLD 0x8906 /* as in linux/sockios.h */
 
 #endif
 #endif
