@@ -2,6 +2,7 @@
  *
  * Each call looks its descriptor up once. Foreign: the real call, unchanged. CAN: sockets/raw. Netlink: sockets/nlfd. All the
  * forms of one direction end in one function for CAN sockets and one for netlink sockets. Their other names are in io_names.c. */
+#include "preload/deadline.h"
 #include "preload/fds.h"
 #include "preload/packets.h"
 #include "preload/real.h"
@@ -276,36 +277,12 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
     return result;
 }
 
-/* None: {0, 0}. */
-static struct timespec left_until(const struct timespec *deadline)
-{
-    struct timespec now, left;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    left = (struct timespec){ deadline->tv_sec - now.tv_sec, deadline->tv_nsec - now.tv_nsec };
-    if (left.tv_nsec < 0) {
-        left.tv_nsec += 1000000000;
-        left.tv_sec--;
-    }
-    return left.tv_sec < 0 ? (struct timespec){ 0, 0 } : left;
-}
-
-static struct timespec deadline_after(const struct timespec *timeout)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += timeout->tv_sec + (at.tv_nsec + timeout->tv_nsec) / 1000000000;
-    at.tv_nsec = (at.tv_nsec + timeout->tv_nsec) % 1000000000;
-    return at;
-}
-
 /* A pending error comes before the first message; one that ends a call which has some is pending for the next. The time-out is looked
  * at after each message, as in the kernel. *left: what remains of it. */
 static ssize_t receive_each(int fd, uint32_t entry, struct mmsghdr *msgs, unsigned count, int flags,
                             struct timespec *left)
 {
-    struct timespec deadline = left ? deadline_after(left) : (struct timespec){ 0, 0 };
+    struct timespec deadline = left ? deadline_of(left) : (struct timespec){ 0, 0 };
     unsigned done = 0;
     ssize_t result = 0;
 
@@ -323,7 +300,7 @@ static ssize_t receive_each(int fd, uint32_t entry, struct mmsghdr *msgs, unsign
         result = 0;
         if (flags & MSG_WAITFORONE) flags |= MSG_DONTWAIT;
         if (!left) continue;
-        *left = left_until(&deadline);
+        *left = deadline_left(&deadline);
         if (!left->tv_sec && !left->tv_nsec) break;
     }
     if (done && result && result != -EAGAIN && result != -EINTR && is_raw(entry))

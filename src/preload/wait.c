@@ -3,6 +3,7 @@
  * The kernel waits on the real descriptors. Before: sockets whose last frame was taken are settled, so that readable means
  * readable. After (poll and select): a stray token is not reported, and the result bits of CAN sockets are made what they are on
  * Linux (an error is POLLERR alone, not POLLIN). epoll.c does the same for epoll. */
+#include "preload/deadline.h"
 #include "preload/real.h"
 #include "sockets/fdtab.h"
 #include "sockets/process.h"
@@ -17,30 +18,6 @@
 #define OUT_BITS (POLLOUT | POLLWRNORM | POLLWRBAND)
 
 /* ---- time ---- */
-
-static struct timespec deadline_of(const struct timespec *timeout)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += timeout->tv_sec + (at.tv_nsec + timeout->tv_nsec) / 1000000000;
-    at.tv_nsec = (at.tv_nsec + timeout->tv_nsec) % 1000000000;
-    return at;
-}
-
-static struct timespec left_until(const struct timespec *deadline)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    now.tv_sec = deadline->tv_sec - now.tv_sec;
-    now.tv_nsec = deadline->tv_nsec - now.tv_nsec;
-    if (now.tv_nsec < 0) {
-        now.tv_sec--;
-        now.tv_nsec += 1000000000;
-    }
-    return now.tv_sec < 0 ? (struct timespec){ 0, 0 } : now;
-}
 
 static bool is_valid(const struct timespec *time)
 {
@@ -160,7 +137,7 @@ static int poll_ours(struct pollfd *fds, nfds_t count, const struct timespec *ti
         int ready = correct_polled(bus, fds, asked, count);
         if (ready || (result == 0 && !blind)) return ready;
         if (blind_ns == ROOM_NS && asked == fds) nap(ROOM_NS); /* it says so each time */
-        if (timeout) left = left_until(&deadline);
+        if (timeout) left = deadline_left(&deadline);
     }
 }
 
@@ -310,7 +287,7 @@ static int select_ours(int count, fd_set *sets[3], const struct timespec *timeou
         result += add_exceptional(bus, count, &asked, sets[2], &blind);
         if (result > 0) return result;
         copy_sets(&asked, sets, count, true);
-        if (timeout) left = left_until(&deadline);
+        if (timeout) left = deadline_left(&deadline);
     }
 }
 
@@ -337,7 +314,7 @@ EXPORT int select(int count, fd_set *in, fd_set *out, fd_set *except, struct tim
         (struct timespec){ timeout->tv_sec + timeout->tv_usec / 1000000, timeout->tv_usec % 1000000 * 1000 };
     deadline = deadline_of(&time);
     result = select_ours(count, sets, &time, NULL);
-    time = left_until(&deadline);
+    time = deadline_left(&deadline);
     *timeout = (struct timeval){ time.tv_sec, time.tv_nsec / 1000 };
     return result;
 }

@@ -205,3 +205,22 @@ TEST(poll_timeout_is_kept)
     CHECK_EQ(polled(raw_a(), POLLIN, 60), 0);
     CHECK(tap_now_ms() - start >= 59);
 }
+
+static void on_alarm(int signal) { (void)signal; }
+
+/* "For ever", said with a number, and in vain: the frame that is there is not asked for. */
+TEST(ppoll_of_the_longest_time_waits)
+{
+    struct itimerval soon = { .it_value = { 0, 100000 } };
+    struct sigaction action = { .sa_handler = on_alarm };
+    struct timespec longest = { LONG_MAX, 0 };
+    int fd = raw_a(), a = raw_a();
+    struct pollfd p = { .fd = fd, .events = POLLPRI };
+
+    put(a, 1);
+    await_in(fd, __FILE__, __LINE__);
+    OK(sigaction(SIGALRM, &action, NULL));
+    OK(setitimer(ITIMER_REAL, &soon, NULL));
+    CHECK_ERRNO(ppoll(&p, 1, &longest, NULL), EINTR);
+    CHECK_GETS(fd, 1);
+}
