@@ -161,10 +161,10 @@ void doctor_look_at_ld_so_preload(struct doctor_finding *finding)
         doctor_find(
             finding, DOCTOR_NOT_APPLICABLE, NULL,
             "not installed system-wide: `pocketcan install --system` would give CAN to every program");
-    else if (access(path, R_OK) < 0)
+    else if (!strstr(path, "$LIB") && access(path, R_OK) < 0)
         doctor_find(finding, DOCTOR_NO, "run `pocketcan install --remove` as root",
                     "/etc/ld.so.preload names %.150s: %s", path, strerror(errno));
-    else if (environment_library(ours) == 0 && strcmp(ours, path) != 0)
+    else if (environment_preload(ours) == 0 && strcmp(ours, path) != 0)
         doctor_find(finding, DOCTOR_OK, NULL,
                     "/etc/ld.so.preload names %.100s, not ours: inside an instance of ours, ours comes first",
                     path);

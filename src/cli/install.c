@@ -9,6 +9,7 @@
 #include "cli/install.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -92,6 +93,36 @@ static int place_of(const char *part, char place[CLI_PATH_SIZE])
     return 0;
 }
 
+/* Libraries of several architectures: their path says $LIB, for which each program's dynamic linker puts its own directory. All have to be root's. */
+static int place_of_libraries(char place[CLI_PATH_SIZE])
+{
+    char library[CLI_PATH_SIZE], real[CLI_PATH_SIZE], pattern[CLI_PATH_SIZE], why[INSTALL_WHY_SIZE];
+    glob_t found = { 0 };
+    int error = 0;
+
+    if (environment_library(library) || place_of(library, real)) return EXIT_FAILURE;
+    *strrchr(real, '/') = 0;
+    for (unsigned depth = 1; depth <= 2; depth++) {
+        snprintf(pattern, sizeof(pattern), "%.4000s/preload/%s/libpocketcan.so", real,
+                 depth == 1 ? "*" : "*/*");
+        glob(pattern, depth == 1 ? 0 : GLOB_APPEND, NULL, &found);
+    }
+    for (size_t i = 0; i < found.gl_pathc && !error; i++)
+        error =
+            install_is_roots(found.gl_pathv[i], why) ? fail("%s", why) : place_of(found.gl_pathv[i], library);
+    globfree(&found);
+    snprintf(place, CLI_PATH_SIZE, "%.4000s/preload/$LIB/libpocketcan.so", real);
+    return error;
+}
+
+static int place_of_library(char place[CLI_PATH_SIZE])
+{
+    char preload[CLI_PATH_SIZE];
+
+    if (environment_preload(preload)) return EXIT_FAILURE;
+    return strstr(preload, "$LIB") ? place_of_libraries(place) : place_of(preload, place);
+}
+
 static int find_user(const struct option_list *given, const struct passwd **user)
 {
     const char *caller = getenv("SUDO_USER");
@@ -121,10 +152,8 @@ static int read_files(struct plan *plan)
 
 static int make_plan(const struct install_options *given, struct plan *plan)
 {
-    char library[CLI_PATH_SIZE];
-
-    if (environment_library(library) || place_of(library, plan->library) ||
-        place_of("/proc/self/exe", plan->program) || find_user(&given->user, &plan->user))
+    if (place_of_library(plan->library) || place_of("/proc/self/exe", plan->program) ||
+        find_user(&given->user, &plan->user))
         return EXIT_FAILURE;
     return read_files(plan);
 }

@@ -172,7 +172,8 @@ int install_is_roots(const char *path, char why[INSTALL_WHY_SIZE])
     for (;;) {
         if (lstat(part, &st) < 0) return complain(why, part, strerror(errno));
         if (st.st_uid != 0) return complain(why, part, "does not belong to root");
-        if (st.st_mode & 022) return complain(why, part, "can be written by others than root");
+        if (!S_ISLNK(st.st_mode) && (st.st_mode & 022))
+            return complain(why, part, "can be written by others than root");
         char *slash = strrchr(part, '/');
         if (!part[1] || !slash) return 0;
         slash[slash == part] = 0; /* the last one is the root itself */
