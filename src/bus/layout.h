@@ -14,7 +14,7 @@
 #include "base/atomics.h"
 
 #define LAYOUT_MAGIC   0x4e414350u /* "PCAN" */
-#define LAYOUT_VERSION 10u
+#define LAYOUT_VERSION 11u
 
 #define LINKS_MAX         128u /* interfaces of an instance */
 #define LINK_NAME_SIZE    16u  /* IFNAMSIZ */
@@ -295,6 +295,8 @@ enum {
 /* A CAN socket. Writers of settings: the processes that share it, under `lock` (slot.c), unless said otherwise. The first
  * line is read by every sender, the second written by them, the third belongs to the reader: small and close together, so that a sender
  * to many sockets touches few pages. */
+enum { SLOT_DOOR_PRELOAD, SLOT_DOOR_SUPERVISOR };
+
 struct bus_slot {
     _Alignas(64) atomic_u32 rx_flags;
     atomic_u32 ifindex;         /* bound interface; 0: any or unbound */
@@ -346,6 +348,7 @@ struct bus_slot {
     atomic_u64
         offered_before; /* frames that its interface, or all, had offered when it was bound or its filters were set */
     atomic_u64 error_matches; /* error frames that its err_mask matched */
+    atomic_u32 door;          /* SLOT_DOOR_*: how its program came to it; for people to read */
 };
 
 /* SO_ATTACH_FILTER: two programs, of which `current` (version << 1 | which) counts. Writer: a process that shares the socket, under

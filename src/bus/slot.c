@@ -494,6 +494,7 @@ int slot_open(const struct bus *bus, uint32_t number, uint32_t gen)
     store_relaxed(&slot->rx_frames, 0);
     store_relaxed(&slot->tx_frames, 0);
     store_relaxed(&slot->lock, 0);
+    store_relaxed(&slot->door, SLOT_DOOR_PRELOAD);
     store_relaxed(&slot->owner_pid, (uint32_t)sys_call6(SYS_getpid, 0, 0, 0, 0, 0, 0));
     store_relaxed(&slot->owner_uid, (uint32_t)sys_call6(SYS_getuid, 0, 0, 0, 0, 0, 0));
     reset_options(slot);

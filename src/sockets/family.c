@@ -219,6 +219,12 @@ ssize_t family_receive_other(const struct bus *bus, uint32_t slot, int fd, struc
     return result;
 }
 
+int family_check_receive(const struct bus *bus, uint32_t slot, int flags)
+{
+    const struct family_protocol *protocol = protocol_of(bus, slot);
+    return protocol->check_receive ? protocol->check_receive(&bus->data->slot[slot], flags) : 0;
+}
+
 ssize_t family_read_other(const struct bus *bus, uint32_t slot, int fd, void *user, size_t size, int flags)
 {
     struct iovec iov = { user, size };

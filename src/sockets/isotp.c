@@ -240,6 +240,12 @@ static ssize_t send_message(const struct bus *bus, uint32_t number, int fd, cons
 
 /* ---- receiving ---- */
 
+static int check_receive(const struct bus_slot *slot, int flags)
+{
+    if (flags & ~(MSG_DONTWAIT | MSG_TRUNC | MSG_PEEK)) return -EINVAL;
+    return !load_relaxed(&slot->bound) && load_relaxed(&slot->error) != ECONNRESET ? -EADDRNOTAVAIL : 0;
+}
+
 static ssize_t receive_message(const struct bus *bus, uint32_t number, int fd, struct raw_receive *message,
                                int flags)
 {
@@ -248,8 +254,8 @@ static ssize_t receive_message(const struct bus *bus, uint32_t number, int fd, s
     uint32_t ifindex, size;
     ssize_t result;
 
-    if (flags & ~(MSG_DONTWAIT | MSG_TRUNC | MSG_PEEK)) return -EINVAL;
-    if (!load_relaxed(&slot->bound) && load_relaxed(&slot->error) != ECONNRESET) return -EADDRNOTAVAIL;
+    result = check_receive(slot, flags);
+    if (result) return result;
     result = service_receive(bus, number, fd, message, flags, &ifindex, &size);
     if (result < 0) return result;
     if (message->name) {
@@ -268,4 +274,5 @@ const struct family_protocol family_isotp = { .open = open_slot,
                                               .setsockopt = set_option,
                                               .getsockopt = get_option,
                                               .send = send_message,
+                                              .check_receive = check_receive,
                                               .receive = receive_message };

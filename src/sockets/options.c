@@ -22,9 +22,13 @@
 #define CAN_RAW_XL_FRAMES 7
 #endif
 
+static int asker; /* 0: ourselves */
+
+void options_ask_for(int thread) { asker = thread; }
+
 bool options_capable(int capability)
 {
-    struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, asker };
     struct __user_cap_data_struct data[2] = { { 0 } };
 
     return sys_call(SYS_capget, &head, data) == 0 &&

@@ -51,5 +51,7 @@ int options_copy_out(const void *value, size_t have, void *user, socklen_t *size
 /* Does the calling thread have this capability in effect? */
 enum { OPTIONS_CAP_NET_ADMIN = 12, OPTIONS_CAP_NET_RAW = 13 };
 bool options_capable(int capability);
+/* From now on it is asked of this thread, of any process, for whom we act. */
+void options_ask_for(int thread);
 
 #endif

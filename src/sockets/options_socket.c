@@ -57,6 +57,11 @@ static int buffer_size(int name, int *value)
 
 static int buffer_in(const struct option_call *call, int *value) { return buffer_size(call->name, value); }
 
+static int buffer_force_in(const struct option_call *call, int *value)
+{
+    return options_capable(OPTIONS_CAP_NET_ADMIN) ? buffer_size(call->name, value) : -EPERM;
+}
+
 /* A size that was set is one that the kernel may not change by itself. */
 static void lock_size(const struct option_call *call, uint32_t which)
 {
@@ -364,8 +369,8 @@ const struct option options_socket[] = {
     SO(SO_BROADCAST, OPT_BROADCAST, .in = as_bool),
     SO(SO_SNDBUF, OPT_SNDBUF, .in = buffer_in, .after = sndbuf_after),
     SO(SO_RCVBUF, OPT_RCVBUF, .in = buffer_in, .after = rcvbuf_after),
-    SO(SO_SNDBUFFORCE, OPT_SNDBUF, .in = buffer_in, .after = sndbuf_after, .out = options_refused),
-    SO(SO_RCVBUFFORCE, OPT_RCVBUF, .in = buffer_in, .after = rcvbuf_after, .out = options_refused),
+    SO(SO_SNDBUFFORCE, OPT_SNDBUF, .in = buffer_force_in, .after = sndbuf_after, .out = options_refused),
+    SO(SO_RCVBUFFORCE, OPT_RCVBUF, .in = buffer_force_in, .after = rcvbuf_after, .out = options_refused),
     SO(SO_KEEPALIVE, OPT_KEEPALIVE, .in = as_bool),
     SO(SO_OOBINLINE, OPT_OOBINLINE, .in = as_bool),
     SO(SO_NO_CHECK, OPT_NO_CHECK, .in = as_bool),

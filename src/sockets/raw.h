@@ -53,6 +53,12 @@ struct raw_receive {
 };
 /* Takes (or peeks at) one frame; waits unless MSG_DONTWAIT or O_NONBLOCK. Returns bytes copied. */
 ssize_t raw_receive(const struct bus *bus, uint32_t slot, int fd, struct raw_receive *message, int flags);
+/* The same in two steps, for a door that hands frames on. The first never waits, and leaves a pending error where it is: 0, or -EAGAIN, after which the next
+ * event makes `fd` readable anew. The second may come later: what it tells is as the socket's options are then. */
+struct ring_item;
+int raw_take_frame(const struct bus *bus, uint32_t slot, int fd, struct ring_item *out);
+ssize_t raw_hand_out(const struct bus *bus, uint32_t slot, const struct ring_item *item,
+                     struct raw_receive *message);
 /* read(2) and recv(2). */
 ssize_t raw_read(const struct bus *bus, uint32_t slot, int fd, void *user_buffer, size_t size, int flags);
 

@@ -250,27 +250,63 @@ void raw_set_async(const struct bus *bus, uint32_t number, int fd, bool on)
         wake_settle(bus, number, fd);
 }
 
-ssize_t raw_receive(const struct bus *bus, uint32_t number, int fd, struct raw_receive *message, int flags)
+ssize_t raw_hand_out(const struct bus *bus, uint32_t number, const struct ring_item *item,
+                     struct raw_receive *message)
 {
     struct bus_slot *slot = &bus->data->slot[number];
     struct sockaddr_can address = { .can_family = AF_CAN };
-    struct ring_item item;
     ssize_t size;
-    int error = take_frame(bus, number, fd, flags, &item);
+    int error = 0;
 
-    if (error) return error;
-    message->flags = flags_of(slot, number, &item);
-    size = message_put_data(message, item.frame, item.size);
+    message->flags = flags_of(slot, number, item);
+    size = message_put_data(message, item->frame, item->size);
     if (size < 0) return size;
-    remember_time_of(slot, &item);
-    put_control(slot, &item, message);
+    remember_time_of(slot, item);
+    put_control(slot, item, message);
     if (message->name) {
-        address.can_ifindex = (int)item.ifindex;
+        address.can_ifindex = (int)item->ifindex;
         error = usermem_write(message->name, &address,
                               message->name_size < ADDRESS_SIZE ? message->name_size : ADDRESS_SIZE);
         message->name_size = ADDRESS_SIZE;
     }
     return error ? error : size;
+}
+
+/* What there is to report stays, because it is no frame: the next event sends a token all the same. */
+static void await_event(const struct bus *bus, uint32_t number, int fd)
+{
+    char token;
+
+    while (sys_call(SYS_recvfrom, fd, &token, 1, MSG_DONTWAIT, NULL, NULL) > 0)
+        ;
+    wake_rearm(bus, number);
+}
+
+int raw_take_frame(const struct bus *bus, uint32_t number, int fd, struct ring_item *item)
+{
+    struct raw_waiting waiting = { 0 };
+    struct bus_slot *slot = &bus->data->slot[number];
+    bool awaits = false;
+
+    if (unlikely((load_relaxed(&slot->rx_flags) & RX_XL) && !bus->ext)) process_need_ext();
+    while (!ring_pop(bus, number, item)) {
+        if (awaits) return -EAGAIN;
+        awaits = wake_pending(bus, number) && !wake_has_data(bus, number);
+        if (awaits)
+            await_event(bus, number, fd);
+        else if (raw_wait(bus, number, fd, MSG_DONTWAIT, &waiting))
+            return -EAGAIN;
+    }
+    store_relaxed(&slot->rx_frames, load_relaxed(&slot->rx_frames) + 1);
+    return 0;
+}
+
+ssize_t raw_receive(const struct bus *bus, uint32_t number, int fd, struct raw_receive *message, int flags)
+{
+    struct ring_item item;
+    int error = take_frame(bus, number, fd, flags, &item);
+
+    return error ? error : raw_hand_out(bus, number, &item, message);
 }
 
 static OFF_PATH ssize_t read_any(const struct bus *bus, uint32_t number, int fd, void *user_buffer,
