@@ -21,7 +21,6 @@
 #include "bus/links.h"
 #include "bus/wake.h"
 #include "daemon/start.h"
-#include "sockets/door.h"
 #include "sockets/family.h"
 #include "sockets/process.h"
 
@@ -29,14 +28,7 @@
 #define CAN_RAW_XL_FRAMES 7
 #endif
 
-/* prefix: capture_ door_ */
-
-/* The socket layer's way of waiting; captures only ever ask without. */
-int door_wait(int fd)
-{
-    struct pollfd wait = { fd, POLLIN, 0 };
-    return poll(&wait, 1, -1) < 0 ? -errno : 0;
-}
+/* prefix: capture_ */
 
 /* ---- sources ---- */
 

@@ -1,0 +1,144 @@
+/* supervisor/call.c - the table of trapped system calls, and what their handlers have in common.
+ *
+ * A handler copies what the call's pointers lead to, asks the funnel, and copies back what that wrote. Where a pointer is bad the funnel gets a bad one, too,
+ * so that it says EFAULT when its turn comes. */
+#include "supervisor/call.h"
+#include "base/clock.h"
+#include "sockets/options.h"
+#include "supervisor/remote.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define BAD_POINTER 8
+
+static const struct {
+    int number;
+    call_handler *can, *netlink; /* NULL: the kernel's */
+} table[] = {
+    { SYS_write, data_write, netlink_write },
+    { SYS_read, data_read, netlink_read },
+    { SYS_sendto, data_sendto, netlink_sendto },
+    { SYS_recvfrom, data_recvfrom, netlink_recvfrom },
+    { SYS_sendmsg, data_sendmsg, netlink_sendmsg },
+    { SYS_recvmsg, data_recvmsg, netlink_recvmsg },
+    { SYS_writev, data_writev, netlink_writev },
+    { SYS_readv, data_readv, netlink_readv },
+    { SYS_pwritev2, data_pwritev2, NULL },
+    { SYS_sendmmsg, data_sendmmsg, NULL },
+    { SYS_recvmmsg, data_recvmmsg, NULL },
+    { SYS_ioctl, control_ioctl, control_ioctl },
+    { SYS_fcntl, control_fcntl, control_fcntl },
+    { SYS_dup, control_dup, control_dup },
+    { SYS_close, control_close, control_close },
+    { SYS_exit_group, control_exit, control_exit },
+    { SYS_dup2, control_dup_to, control_dup_to },
+    { SYS_dup3, control_dup_to, control_dup_to },
+    { SYS_accept, control_accept, NULL },
+    { SYS_accept4, control_accept4, NULL },
+    { SYS_socket, control_socket, control_socket },
+    { SYS_socketpair, control_socketpair, control_socketpair },
+    { SYS_bind, control_bind, netlink_bind },
+    { SYS_connect, control_connect, NULL },
+    { SYS_listen, control_listen, NULL },
+    { SYS_shutdown, control_shutdown, NULL },
+    { SYS_getsockname, control_getsockname, NULL },
+    { SYS_getpeername, control_getpeername, NULL },
+    { SYS_getsockopt, control_getsockopt, NULL },
+    { SYS_setsockopt, control_setsockopt, netlink_setsockopt },
+};
+
+/* The call took the pending error: the packet that stands for it is to go, if nothing lies before it. */
+static void withdraw_error(const struct call *call, struct sock *sock)
+{
+    int fd = call_borrow(call, sock);
+    char byte;
+
+    if (fd >= 0 && recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0) recv(fd, &byte, 1, MSG_DONTWAIT);
+    call_give_back(sock, fd);
+    sock_catch_up(sock);
+}
+
+static call_handler *handler_of(const struct call *call)
+{
+    for (unsigned i = 0; i < sizeof(table) / sizeof(*table); i++)
+        if (table[i].number == call->notif.data.nr)
+            return call_is_netlink(call) ? table[i].netlink : table[i].can;
+    return NULL;
+}
+
+long call_run(struct call *call)
+{
+    call_handler *handler = handler_of(call);
+    long result;
+
+    call->sock = NULL;
+    if (!call->start_ns) call->start_ns = clock_mono_ns();
+    options_ask_for(call_tid(call));
+    result = handler ? handler(call) : CALL_CONTINUE;
+    if (call->sock && call->sock->has_error && !load_relaxed(&sock_bus->data->slot[call->sock->slot].error))
+        withdraw_error(call, call->sock);
+    return result;
+}
+
+struct sock *call_sock(struct call *call)
+{
+    call->sock = sock_any() ? sock_find(remote_socket(call_tid(call), call_fd(call))) : NULL;
+    if (call->sock && call->sock->has_error) sock_catch_up(call->sock);
+    return call->sock;
+}
+
+int call_borrow(const struct call *call, struct sock *sock)
+{
+    return sock && sock->kept_fd >= 0 ? sock->kept_fd : remote_borrow(call_tid(call), call_fd(call));
+}
+
+void call_give_back(const struct sock *sock, int fd)
+{
+    if (fd >= 0 && (!sock || fd != sock->kept_fd)) close(fd);
+}
+
+long call_install(struct call *call, int fd, int first, int end, bool close_on_exec)
+{
+    struct seccomp_notif_addfd request = { .id = call->notif.id,
+                                           .flags = SECCOMP_ADDFD_FLAG_SETFD,
+                                           .srcfd = (uint32_t)fd,
+                                           .newfd_flags = close_on_exec ? O_CLOEXEC : 0 };
+    int number = remote_free_number(call_tid(call), first, end);
+    long result;
+
+    request.newfd = (uint32_t)number;
+    if (number < 0) request.flags = request.newfd = 0; /* below our numbers: it will do for most */
+    result = ioctl(call->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &request);
+    if (result >= 0) remote_closed(call_tid(call), (int)result);
+    return result < 0 ? (errno == EBADF ? -EMFILE : -errno) : result;
+}
+
+static uint64_t limit_of(int fd, int option)
+{
+    struct timeval limit = { 0, 0 };
+    socklen_t size = sizeof(limit);
+
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, option, &limit, &size) < 0 || (!limit.tv_sec && !limit.tv_usec))
+        return 0;
+    return clock_mono_ns() + (uint64_t)limit.tv_sec * 1000000000u + (uint64_t)limit.tv_usec * 1000u;
+}
+
+long call_wait(struct call *call, int fd, int flags, int timeout_option)
+{
+    if (flags & MSG_DONTWAIT) return -EAGAIN;
+    if (!call->asked_limit) {
+        if (fd >= 0 && fcntl(fd, F_GETFL) & O_NONBLOCK) return -EAGAIN;
+        call->limit_ns = limit_of(fd, timeout_option);
+        call->asked_limit = true;
+    }
+    return call->limit_ns && clock_mono_ns() >= call->limit_ns ? -EAGAIN : CALL_HOLD;
+}
+
+const void *call_copy(const struct call *call, void *to, uint64_t from, size_t size)
+{
+    return remote_read(call_tid(call), to, from, size) ? to : (const void *)(uintptr_t)BAD_POINTER;
+}

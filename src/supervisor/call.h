@@ -1,0 +1,78 @@
+/* supervisor/call.h - one system call of a program that waits for our answer. */
+#ifndef SUPERVISOR_CALL_H
+#define SUPERVISOR_CALL_H
+
+#include <linux/seccomp.h>
+#include "supervisor/filter.h"
+#include "supervisor/sock.h"
+
+#define CALL_BYTES SOCK_PACKET_MAX /* of data that one call moves through us */
+
+/* What a handler returns besides a result or -errno. */
+enum {
+    CALL_CONTINUE = -100000, /* the kernel answers */
+    CALL_HOLD,               /* there is no answer yet: ask again later */
+    CALL_ANSWERED            /* done already */
+};
+
+struct call {
+    struct seccomp_notif notif;
+    int listener;
+    struct filter_range range;
+    struct sock *sock; /* what call_sock() found */
+    /* Of a call that is held: */
+    bool asked_limit;
+    bool is_last;                  /* of close(2): nobody else has the socket */
+    uint64_t limit_ns;             /* CLOCK_MONOTONIC: when it gives up; 0: never */
+    uint32_t done;                 /* messages of sendmmsg(2) and recvmmsg(2) */
+    uint64_t start_ns, timeout_ns; /* of recvmmsg(2): timeout + 1 */
+};
+
+static inline pid_t call_tid(const struct call *call) { return (pid_t)call->notif.pid; }
+static inline uint64_t call_arg(const struct call *call, unsigned index)
+{
+    return call->notif.data.args[index];
+}
+static inline int call_fd(const struct call *call) { return (int)call_arg(call, 0); }
+
+/* The answer to the call, by number. */
+long call_run(struct call *call);
+
+/* A handler of one system call, or -1. */
+typedef long call_handler(struct call *call);
+
+/* data.c */
+call_handler data_read, data_readv, data_write, data_writev, data_pwritev2, data_sendto, data_sendmsg,
+    data_sendmmsg, data_recvfrom, data_recvmsg, data_recvmmsg;
+/* control.c */
+call_handler control_socket, control_socketpair, control_bind, control_connect, control_getsockname,
+    control_getpeername, control_listen, control_accept, control_accept4, control_shutdown,
+    control_getsockopt, control_setsockopt, control_ioctl, control_dup, control_dup_to, control_close,
+    control_exit, control_fcntl;
+/* netlink.c: calls on descriptors of [netlink, end), from the same numbers */
+call_handler netlink_read, netlink_readv, netlink_write, netlink_writev, netlink_sendto, netlink_sendmsg,
+    netlink_recvfrom, netlink_recvmsg, netlink_bind, netlink_setsockopt;
+long netlink_socket(struct call *call);
+static inline bool call_is_netlink(const struct call *call)
+{
+    return call_fd(call) >= call->range.netlink && call_fd(call) < call->range.end;
+}
+
+/* ---- for the handlers ---- */
+
+/* The socket that its first argument is, or NULL. */
+struct sock *call_sock(struct call *call);
+/* The program's end, as ours: give it back. -errno. */
+int call_borrow(const struct call *call, struct sock *sock);
+void call_give_back(const struct sock *sock, int fd);
+/* Puts `fd` among its descriptors in [first, end); answers the call with the number, or returns -errno. */
+long call_install(struct call *call, int fd, int first, int end, bool close_on_exec);
+
+/* It cannot be answered at once: what O_NONBLOCK, MSG_DONTWAIT and the time-out (SO_RCVTIMEO, SO_SNDTIMEO) of its descriptor `fd` of ours say. Returns
+ * CALL_HOLD or -EAGAIN. */
+long call_wait(struct call *call, int fd, int flags, int timeout_option);
+
+/* Copies an argument: returns `to`, or a pointer at which there is nothing, when it is not there. */
+const void *call_copy(const struct call *call, void *to, uint64_t from, size_t size);
+
+#endif

@@ -1,0 +1,98 @@
+/* supervisor/held.c - holding calls without keeping signals from their threads.
+ *
+ * A call that we have received can be interrupted only by being killed (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV), which is what makes sending exact: without that a signal that comes
+ * while we act makes the program send a second time. So who waits here needs us to see its signals: every few milliseconds we look, and answer ERESTARTSYS, which the
+ * kernel, because a signal is pending, turns into EINTR or into calling again, as the handler's SA_RESTART says. */
+#include "supervisor/held.h"
+#include "base/clock.h"
+#include "supervisor/remote.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+#define HELD_MAX    256
+#define SOON_MS     2
+#define LATE_MS     8
+#define PATIENCE    64 /* pauses of SOON_MS without any event */
+#define ERESTARTSYS 512
+
+static struct call held[HELD_MAX];
+static int held_count;
+static int pauses;
+
+static void answer(const struct call *call, long result)
+{
+    struct seccomp_notif_resp response = { .id = call->notif.id };
+
+    if (result == CALL_ANSWERED) return;
+    if (result == CALL_CONTINUE)
+        response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+    else if (result < 0)
+        response.error = (int)result;
+    else
+        response.val = result;
+    ioctl(call->listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+}
+
+void held_serve(struct call *call)
+{
+    long result = call_run(call);
+
+    if (result == CALL_HOLD && held_count == HELD_MAX) result = -ENOBUFS;
+    if (result != CALL_HOLD) {
+        answer(call, result);
+        return;
+    }
+    held[held_count++] = *call;
+    pauses = 0;
+}
+
+static bool is_waiting(const struct call *call)
+{
+    return ioctl(call->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &call->notif.id) == 0;
+}
+
+/* Once more. Returns whether it is still held. */
+static bool retry(struct call *call)
+{
+    long result;
+
+    if (!is_waiting(call)) return false;
+    result = call_run(call);
+    if (result == CALL_HOLD && remote_is_interrupted(call_tid(call)))
+        result = call->notif.data.nr == SYS_close || call->notif.data.nr == SYS_exit_group ? CALL_CONTINUE
+                 : call->done                                                              ? (long)call->done
+                                                                                           : -ERESTARTSYS;
+    if (result == CALL_HOLD) return true;
+    answer(call, result);
+    return false;
+}
+
+void held_retry(void)
+{
+    int kept = 0;
+
+    for (int i = 0; i < held_count; i++)
+        if (retry(&held[i])) {
+            if (kept != i) held[kept] = held[i];
+            kept++;
+        }
+    held_count = kept;
+    pauses++;
+}
+
+int held_pause(void)
+{
+    if (!held_count) return -1;
+    return pauses < PATIENCE ? SOON_MS : LATE_MS;
+}
+
+void held_drop(int listener)
+{
+    int kept = 0;
+
+    for (int i = 0; i < held_count; i++)
+        if (held[i].listener != listener) held[kept++] = held[i];
+    held_count = kept;
+}

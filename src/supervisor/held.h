@@ -1,0 +1,16 @@
+/* supervisor/held.h - calls that cannot be answered yet. */
+#ifndef SUPERVISOR_HELD_H
+#define SUPERVISOR_HELD_H
+
+#include "supervisor/call.h"
+
+/* Runs the call, and answers it now or later. */
+void held_serve(struct call *call);
+/* Runs all held calls once more, and lets go of those whose thread has a signal to see to. */
+void held_retry(void);
+/* Milliseconds until the next held_retry() at the latest; -1: nothing is held. */
+int held_pause(void);
+/* The listener has gone. */
+void held_drop(int listener);
+
+#endif

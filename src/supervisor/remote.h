@@ -1,0 +1,43 @@
+/* supervisor/remote.h - memory, descriptors and signals of the threads that we serve.
+ *
+ * All of it needs what ptrace(2) needs: the same user, and where Yama says so, that they descend from us. `tid` is valid only while its call waits for our answer. */
+#ifndef SUPERVISOR_REMOTE_H
+#define SUPERVISOR_REMOTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* All bytes, or false: then a part may have been copied. */
+bool remote_read(pid_t tid, void *to, uint64_t from, size_t size);
+bool remote_write(pid_t tid, uint64_t to, const void *from, size_t size);
+/* The first `size` bytes of what its array of buffers holds, and into it. */
+/* How many of these bytes are there. */
+size_t remote_gather(pid_t tid, void *to, const struct iovec *from, size_t count, size_t size);
+bool remote_scatter(pid_t tid, const struct iovec *to, size_t count, const void *from, size_t size);
+
+/* The inode of the socket that is its descriptor; 0: it is none. */
+uint64_t remote_socket(pid_t tid, int fd);
+/* How many descriptors of how many processes are this socket; 2 stands for more. Looks at every process. */
+unsigned remote_holders(uint64_t inode);
+/* Does this process have it? */
+bool remote_holds(pid_t tid, uint64_t inode);
+/* It is about to be closed, or to become another. */
+void remote_closed(pid_t tid, int fd);
+/* The lowest number in [first, end) that it does not use, or -1. */
+int remote_free_number(pid_t tid, int first, int end);
+/* A descriptor of ours for the same socket, or -errno. */
+int remote_borrow(pid_t tid, int fd);
+pid_t remote_process(pid_t tid);
+/* Its effective user. */
+uid_t remote_user(pid_t tid);
+
+/* A signal has come that must run a handler, or stop it, before its call goes on. */
+bool remote_is_interrupted(pid_t tid);
+
+/* Forgets what was remembered of threads. */
+void remote_forget(void);
+
+#endif

@@ -1,0 +1,221 @@
+/* supervisor/sock.c - making, finding and ending sockets; the notes of the packets that lie in their pairs.
+ *
+ * How many packets a program has taken out nobody tells us: SIOCOUTQ on our end says how many bytes are still there, as the kernel charges them, and we know
+ * what it charges for a packet of each size because we tried. */
+#include "supervisor/sock.h"
+#include "base/sys.h"
+#include "sockets/process.h"
+#include "sockets/raw.h"
+#include "supervisor/pump.h"
+#include <errno.h>
+#include <linux/can.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BUCKETS 256u
+#define BUFFER  (1 << 20) /* of the pair: the kernel gives what it allows */
+
+const struct bus *sock_bus;
+static struct sock *buckets[BUCKETS];
+
+/* ---- finding ---- */
+
+struct sock *sock_find(uint64_t inode)
+{
+    struct sock *sock = buckets[inode % BUCKETS];
+
+    while (sock && sock->inode != inode)
+        sock = sock->next;
+    return inode ? sock : NULL;
+}
+
+void sock_each(void (*act)(struct sock *))
+{
+    for (unsigned i = 0; i < BUCKETS; i++)
+        for (struct sock *sock = buckets[i], *next; sock; sock = next) {
+            next = sock->next;
+            act(sock);
+        }
+}
+
+bool sock_any(void)
+{
+    for (unsigned i = 0; i < BUCKETS; i++)
+        if (buckets[i]) return true;
+    return false;
+}
+
+/* ---- life ---- */
+
+static int make_pair(struct sock *sock, int *program_fd)
+{
+    int pair[2], size = BUFFER;
+    struct stat about;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
+    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    fstat(pair[1], &about);
+    sock->inode = about.st_ino;
+    sock->pair = (struct watch){ .fd = pair[0], .ready = pump_pair_ready };
+    *program_fd = pair[1];
+    return 0;
+}
+
+static int open_parts(struct sock *sock, int type, int protocol, int *program_fd)
+{
+    size_t room = protocol == CAN_RAW ? sizeof(struct ring_item) : SOCK_PACKET_MAX;
+    int fd = family_socket(sock_bus, (type & ~SOCK_NONBLOCK) | SOCK_CLOEXEC, protocol), error;
+
+    if (fd < 0) return fd;
+    sock->ring = (struct watch){ .fd = fd, .ready = pump_ring_ready };
+    sock->slot = (uint32_t)raw_identify(sock_bus, fd);
+    sock->notes = malloc(SOCK_NOTES * sizeof(*sock->notes));
+    sock->next_bytes = malloc(room);
+    error = sock->slot >= SOCKETS_MAX || !sock->notes || !sock->next_bytes ? -ENOMEM
+                                                                           : make_pair(sock, program_fd);
+    if (error) close(fd);
+    return error;
+}
+
+int sock_open(int type, int protocol, pid_t process, struct sock **out, int *program_fd)
+{
+    struct sock *sock = calloc(1, sizeof(*sock)), **bucket;
+    int error = sock ? open_parts(sock, type, protocol, program_fd) : -ENOMEM;
+
+    if (error) {
+        if (sock) {
+            free(sock->notes);
+            free(sock->next_bytes);
+        }
+        free(sock);
+        return error;
+    }
+    sock->is_raw = protocol == CAN_RAW;
+    sock->kept_fd = -1;
+    store_relaxed(&sock_bus->data->slot[sock->slot].owner_pid, (uint32_t)process);
+    store_relaxed(&sock_bus->data->slot[sock->slot].door, SLOT_DOOR_SUPERVISOR);
+    bucket = &buckets[sock->inode % BUCKETS];
+    sock->next = *bucket;
+    *bucket = sock;
+    pump_begin(sock);
+    *out = sock;
+    return 0;
+}
+
+void sock_end(struct sock *sock)
+{
+    struct sock **at = &buckets[sock->inode % BUCKETS];
+
+    while (*at != sock)
+        at = &(*at)->next;
+    *at = sock->next;
+    watch_end(&sock->ring);
+    watch_end(&sock->pair);
+    close(sock->ring.fd);
+    close(sock->pair.fd);
+    if (sock->kept_fd >= 0) close(sock->kept_fd);
+    family_closed(
+        sock_bus,
+        sock->slot); /* who closed or ended in peace has waited for what was being sent (control.c) */
+    free(sock->notes);
+    free(sock->next_bytes);
+    free(sock);
+}
+
+/* ---- notes ---- */
+
+/* What the kernel counts for a packet of this size. */
+static uint32_t charge_of(uint32_t size)
+{
+    static uint32_t known[SOCK_PACKET_MAX + 1];
+    static int pair[2] = { -1, -1 };
+    static const uint8_t zeros[SOCK_PACKET_MAX];
+    char byte;
+    int queued = 0;
+
+    if (known[size]) return known[size];
+    if (pair[0] < 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return 1;
+    if (send(pair[0], zeros, size, MSG_DONTWAIT) < 0) return 1;
+    ioctl(pair[0], SIOCOUTQ, &queued);
+    recv(pair[1], &byte, 1, MSG_DONTWAIT);
+    return known[size] = (uint32_t)queued;
+}
+
+void sock_remember(struct sock *sock, const struct sock_note *note)
+{
+    struct sock_note *kept = &sock->notes[(sock->first + sock->count++) % SOCK_NOTES];
+
+    *kept = *note;
+    kept->charge = charge_of(note->size);
+    sock->charge += kept->charge;
+    sock->can_charge += frame_charge(note->size);
+}
+
+static uint64_t time_of(const struct sock *sock, const struct sock_note *note)
+{
+    struct ring_item item;
+
+    if (!sock->is_raw) return 0;
+    memcpy(&item, note->item, SOCK_ABOUT);
+    return item.time_ns;
+}
+
+static void forget_first(struct sock *sock)
+{
+    const struct sock_note *note = &sock->notes[sock->first];
+
+    if (note->is_error) {
+        raw_take_error(&sock_bus->data->slot[sock->slot]); /* who took it was told of it, after a fashion */
+        sock->has_error = false;
+    } else {
+        sock->took = true;
+        sock->last_ns = time_of(sock, note);
+    }
+    sock->charge -= note->charge;
+    sock->can_charge -= frame_charge(note->size);
+    sock->first = (sock->first + 1) % SOCK_NOTES;
+    sock->count--;
+}
+
+static uint32_t bytes_queued(const struct sock *sock)
+{
+    int bytes = 0;
+
+    return ioctl(sock->pair.fd, SIOCOUTQ, &bytes) < 0 ? 0 : (uint32_t)bytes;
+}
+
+void sock_catch_up(struct sock *sock)
+{
+    uint32_t queued = sock->count ? bytes_queued(sock) : 0;
+
+    while (sock->count && sock->charge > queued)
+        forget_first(sock);
+}
+
+static const struct sock_note *note_at(const struct sock *sock, uint32_t index)
+{
+    return &sock->notes[(sock->first + index) % SOCK_NOTES];
+}
+
+static bool fits(const struct sock_note *note, const void *bytes, size_t size)
+{
+    return note->size == size && !memcmp(note->start, bytes, size < SOCK_START ? size : SOCK_START);
+}
+
+const struct sock_note *sock_recall(struct sock *sock, const void *bytes, size_t size, bool peek)
+{
+    uint32_t queued = bytes_queued(sock), rest = sock->charge, index = 0;
+
+    while (index < sock->count && rest > queued)
+        rest -= note_at(sock, index++)->charge;
+    if (!peek && index) index--; /* the last one that is gone is ours, unless another reader was faster */
+    for (uint32_t i = index + 1; i-- > 0;)
+        if (i < sock->count && fits(note_at(sock, i), bytes, size)) return note_at(sock, i);
+    for (uint32_t i = index + 1; i < sock->count; i++)
+        if (fits(note_at(sock, i), bytes, size)) return note_at(sock, i);
+    return NULL;
+}
