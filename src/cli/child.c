@@ -89,7 +89,17 @@ static int wait_for_child(pid_t child, const sigset_t *set)
     return status;
 }
 
-int child_run(char *const argv[], bool die_with_us)
+/* In the child: becomes the command. */
+static int become(char *const argv[], const struct child_steps *steps)
+{
+    int status = steps && steps->in_child ? steps->in_child(argv) : 0;
+
+    if (status) return status;
+    execvp(argv[0], argv);
+    return explain_exec(argv[0], errno);
+}
+
+int child_run(char *const argv[], bool die_with_us, const struct child_steps *steps)
 {
     struct sigaction by_default = { .sa_handler = SIG_DFL }, old_action;
     sigset_t set, old_set;
@@ -107,9 +117,9 @@ int child_run(char *const argv[], bool die_with_us)
             prctl(PR_SET_PDEATHSIG, SIGHUP);
             if (getppid() != parent) _exit(EXIT_FAILURE);
         }
-        execvp(argv[0], argv);
-        _exit(explain_exec(argv[0], errno));
+        _exit(become(argv, steps));
     }
+    if (child > 0 && steps && steps->in_parent) steps->in_parent();
     int status = EXIT_CANNOT_RUN;
     if (child > 0)
         status = wait_for_child(child, &set);

@@ -9,6 +9,7 @@ extern const struct cli_command cli_run, cli_up, cli_down, cli_status, cli_docto
 
 /* Our stand-ins for other programs, called by that name. Return the exit status. */
 int shim_modprobe(int argc, char *argv[]);
+int shim_enter(int argc, char *argv[]);
 int shim_sudo(int argc, char *argv[]);
 int shim_extcap(int argc, char *argv[]);
 

@@ -122,7 +122,7 @@ static int run_probe(const char *dir)
     if (child < 0) return -errno;
     if (child == 0) {
         setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 0); /* our own sanitizer builds */
-        if (!environment_enter(dir)) execl("/proc/self/exe", "pocketcan", "doctor", "--probe", NULL);
+        if (!environment_enter(dir, true)) execl("/proc/self/exe", "pocketcan", "doctor", "--probe", NULL);
         _exit(EXIT_FAILURE);
     }
     if (waitpid(child, &status, 0) != child) return -errno;

@@ -171,13 +171,26 @@ static int let_sanitizers_be(void)
     return setenv("ASAN_OPTIONS", value, 1) < 0 ? -errno : 0;
 }
 
-int environment_enter(const char *dir)
+int environment_set_door(const char *socket)
+{
+    char shims[CLI_PATH_SIZE], value[2 * CLI_PATH_SIZE];
+
+    int error = environment_shims(shims);
+    if (error) return error;
+    snprintf(value, sizeof(value), "%s:%s/" ENVIRONMENT_ENTER, socket, shims);
+    return setenv("POCKETCAN_DOOR", value, 1) < 0 ? -errno : 0;
+}
+
+int environment_enter(const char *dir, bool preload)
 {
     char library[CLI_PATH_SIZE], shims[CLI_PATH_SIZE];
 
     int error = environment_preload(library);
     if (error) return error;
-    error = prepend("LD_PRELOAD", ": ", library, "");
+    if (preload)
+        error = prepend("LD_PRELOAD", ": ", library, "");
+    else
+        environment_leave();
     if (!error && setenv("POCKETCAN_DIR", dir, 1) < 0) error = -errno;
     if (!error && environment_shims(shims) == 0)
         error = prepend("PATH", ":", shims, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");

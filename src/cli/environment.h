@@ -7,6 +7,8 @@
 
 #define CLI_PATH_SIZE 4096u
 
+#define ENVIRONMENT_ENTER "pocketcan-enter" /* the shim that brings a program to the supervisor */
+
 /* Absolute paths of our parts: beside the running binary when it was not installed, else where they are
  * installed. Return 0, or -errno after printing one line when the part is missing. */
 int environment_library(char path[CLI_PATH_SIZE]);
@@ -18,9 +20,12 @@ int environment_preload(char path[CLI_PATH_SIZE]);
 /* Is one of them for 32-bit programs of a 64-bit machine? */
 bool environment_serves_narrow(void);
 
-/* Puts LD_PRELOAD, POCKETCAN_DIR, PATH and MODPROBE_OPTIONS for the instance in `dir` into this process's
+/* Puts LD_PRELOAD (unless `preload` is false: then it is taken away), POCKETCAN_DIR, PATH and MODPROBE_OPTIONS for the instance in `dir` into this process's
  * environment; twice is as good as once. Returns 0, or -errno after printing one line. */
-int environment_enter(const char *dir);
+int environment_enter(const char *dir, bool preload);
+
+/* Names the supervisor's socket, and the program that brings others to it, in POCKETCAN_DOOR. Returns 0 or -errno. */
+int environment_set_door(const char *socket);
 
 /* Takes the library out of LD_PRELOAD again, for programs that are to see the kernel's interfaces. */
 void environment_leave(void);

@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/commands.h"
+#include "cli/environment.h"
 #include "daemon/supervisor.h"
 
 static const struct {
     const char *name;
     int (*run)(int argc, char *argv[]);
-} shims[] = { { "modprobe", shim_modprobe }, { "sudo", shim_sudo }, { "pocketcan-extcap", shim_extcap } };
+} shims[] = { { "modprobe", shim_modprobe },
+              { "sudo", shim_sudo },
+              { "pocketcan-extcap", shim_extcap },
+              { ENVIRONMENT_ENTER, shim_enter } };
 
 /* Other spellings of commands. */
 static const char *const aliases[][2] = {

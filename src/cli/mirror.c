@@ -266,7 +266,7 @@ static int with_command(struct mirror *mirror, char *const argv[])
     }
     environment_leave();
     setenv("POCKETCAN_DIR", mirror->instance.dir, 1);
-    int status = child_run(argv, true);
+    int status = child_run(argv, true, NULL);
     close(life_fd);
     waitpid(child, NULL, 0);
     return status;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "cli/child.h"
 #include "cli/commands.h"
+#include "cli/door.h"
 #include "cli/environment.h"
 #include "cli/link.h"
 #include "daemon/start.h"
@@ -15,6 +16,7 @@
 struct run_options {
     bool private;
     struct option_list links;
+    const char *door;
 };
 
 static const struct cli_option options[] = {
@@ -22,17 +24,30 @@ static const struct cli_option options[] = {
       "use an instance of its own, which ends with CMD" },
     { "link", 'l', OPTION_LIST, "NAME", offsetof(struct run_options, links),
       "make the vcan interface NAME and raise it first; NAME@BUS: make a can interface on a simulated bus" },
+    { "door", 'd', OPTION_TEXT, "DOOR", offsetof(struct run_options, door),
+      "how CAN gets into programs: preload (a library), supervisor (static programs, Go), or auto: each as "
+      "it needs" },
     { "help", 'h', OPTION_HELP, NULL, 0, "show this help" },
     { NULL },
 };
 
 static int run_inside(const struct run_options *run, const struct instance *instance, char *const argv[])
 {
+    enum door_choice door = DOOR_AUTO;
+    const struct child_steps *steps;
+    bool failed;
+    int status;
+
+    if (run->door && !door_parse(run->door, &door)) return EXIT_USAGE;
     for (unsigned i = 0; i < run->links.count; i++)
         if (link_make(instance->dir, run->links.value[i])) return EXIT_FAILURE;
-    if (environment_enter(instance->dir)) return EXIT_FAILURE;
-    child_warn_unreachable(argv[0]);
-    return child_run(argv, run->private);
+    if (environment_enter(instance->dir, door != DOOR_SUPERVISOR)) return EXIT_FAILURE;
+    steps = door_open(door, instance->dir, &failed);
+    if (failed) return EXIT_FAILURE;
+    child_warn_unreachable(argv[0], steps);
+    status = child_run(argv, run->private, steps);
+    door_close(!run->private);
+    return status;
 }
 
 static int run_main(const struct cli_command *command, int argc, char *argv[])
@@ -63,7 +78,7 @@ static int run_main(const struct cli_command *command, int argc, char *argv[])
 
 const struct cli_command cli_run = {
     .name = "run",
-    .synopsis = "[--private] [--link NAME]... [--] [CMD ARGS...]",
+    .synopsis = "[--private] [--link NAME]... [--door DOOR] [--] [CMD ARGS...]",
     .summary = "Runs CMD, or a shell, inside an instance, which is started if needed.",
     .text = "Exits with CMD's status, or with 128 + the signal that ended it; 127 when CMD is not found, 126 "
             "when it\n"

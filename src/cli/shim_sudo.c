@@ -133,7 +133,7 @@ static int run_real(const char *sudo, int argc, char *argv[])
 
     if (!full) return EXIT_FAILURE;
     full[0] = (char *)(uintptr_t)sudo;
-    int status = child_run(full, false);
+    int status = child_run(full, false, NULL);
     for (int i = 0; i < VARIABLES_MAX; i++)
         free(set[i]);
     free(full);

@@ -42,17 +42,10 @@ static const struct column link_columns[] = {
 };
 
 static const struct column socket_columns[] = {
-    { "SOCKET", "slot", 6 },
-    { "PID", "pid", 8 },
-    { "UID", "uid", 6 },
-    { "COMMAND", "command", -15 },
-    { "INTERFACE", "interface", -16 },
-    { "QUEUED", "queued", 6 },
-    { "DROPS", "drops", 8 },
-    { "RX-FRAMES", "rx_frames", 11 },
-    { "TX-FRAMES", "tx_frames", 11 },
-    { "FILTERS", "filters", 0 },
-    { NULL },
+    { "SOCKET", "slot", 6 },          { "PID", "pid", 8 },         { "UID", "uid", 6 },
+    { "COMMAND", "command", -15 },    { "DOOR", "door", -10 },     { "INTERFACE", "interface", -16 },
+    { "QUEUED", "queued", 6 },        { "DROPS", "drops", 8 },     { "RX-FRAMES", "rx_frames", 11 },
+    { "TX-FRAMES", "tx_frames", 11 }, { "FILTERS", "filters", 0 }, { NULL },
 };
 
 /* Without blanks at the end of the line. */
@@ -142,7 +135,8 @@ const struct cli_command cli_status = {
     .name = "status",
     .synopsis = "[--json]",
     .summary = "Shows the interfaces and sockets of the instance.",
-    .text = "For each socket: its owner, the interface it is bound to, its filters as candump takes them, "
+    .text = "For each socket: its owner, the door it came through, the interface it is bound to, its filters "
+            "as candump takes them, "
             "frames in its\n"
             "queue, frames it lost because that was full, frames received and sent.\n",
     .options = options,

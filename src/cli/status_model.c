@@ -142,6 +142,9 @@ static json_t *collect_socket(const struct bus *bus, uint32_t number)
     json_object_set_new(socket, "pid", json_integer(pid));
     json_object_set_new(socket, "uid", json_integer(uid));
     json_object_set_new(socket, "command", command_of(pid, uid));
+    json_object_set_new(
+        socket, "door",
+        json_string(load_relaxed(&slot->door) == SLOT_DOOR_SUPERVISOR ? "supervisor" : "preload"));
     json_object_set_new(socket, "interface", bound_to(bus, slot));
     json_object_set_new(socket, "filters", collect_filters(bus, number));
     json_object_set_new(socket, "queued",

@@ -11,6 +11,7 @@
 #include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/epoll.h>

@@ -2,6 +2,7 @@
 #include "preload/fds.h"
 #include "preload/real.h"
 #include "base/sys.h"
+#include "sockets/door.h"
 #include "sockets/family.h"
 #include "sockets/fdtab.h"
 #include "sockets/ioctl.h"
@@ -53,11 +54,13 @@ EXPORT int socket(int domain, int type, int protocol)
         return (int)edge(fd < 0 ? fd : entered(fd));
     }
     if (unlikely(domain == AF_PACKET)) return packet(type, protocol);
-    fd = real.socket(domain, type, protocol);
-    if (fd >= 0 && domain == AF_NETLINK && (protocol == NETLINK_ROUTE || protocol == NETLINK_GENERIC) &&
-        process_has_instance())
-        fds_add_netlink(fd);
-    return fd;
+    if (unlikely(domain == AF_NETLINK && (protocol == NETLINK_ROUTE || protocol == NETLINK_GENERIC) &&
+                 process_has_instance())) {
+        fd = (int)edge(sys_call(SYS_socket, domain, type, protocol, 0, 0, DOOR_COOKIE));
+        if (fd >= 0) fds_add_netlink(fd);
+        return fd;
+    }
+    return real.socket(domain, type, protocol);
 }
 
 EXPORT int socketpair(int domain, int type, int protocol, int fds[2])

@@ -1,4 +1,5 @@
 /* preload/start.c - what happens when the library is loaded, and in the child of fork(). */
+#include "preload/exec.h"
 #include "preload/fds.h"
 #include "preload/real.h"
 #include "base/sys.h"
@@ -145,6 +146,7 @@ __attribute__((constructor)) static void start(void)
         process_disable();
         return;
     }
+    exec_prepare();
     name_instance();
     adopt_inherited();
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define EXPORT  __attribute__((visibility("default")))
+#define OURS    EXPORT __attribute__((weak)) /* where the library has none of its own */
 #define REAL(f) ((__typeof__(f) *)(uintptr_t)dlsym(RTLD_NEXT, #f))
 
 /* Whose counters these are. A child of vfork() finds its parent's number here. */
@@ -71,21 +72,21 @@ EXPORT void _exit(int status)
 
 void _Exit(int status) __attribute__((alias("_exit"))) EXPORT;
 
-EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+OURS int execve(const char *path, char *const argv[], char *const envp[])
 {
     if (access(path, X_OK) == 0) flush();
     return (int)syscall(SYS_execve, path, argv, envp);
 }
 
-EXPORT int execv(const char *path, char *const argv[]) { return execve(path, argv, environ); }
+OURS int execv(const char *path, char *const argv[]) { return execve(path, argv, environ); }
 
-EXPORT int execvp(const char *file, char *const argv[])
+OURS int execvp(const char *file, char *const argv[])
 {
     if (is_there(file)) flush();
     return REAL(execvp)(file, argv);
 }
 
-EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
+OURS int execvpe(const char *file, char *const argv[], char *const envp[])
 {
     if (is_there(file)) flush();
     return REAL(execvpe)(file, argv, envp);

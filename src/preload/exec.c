@@ -1,0 +1,190 @@
+/* preload/exec.c - exec and posix_spawn: a program that cannot be preloaded (static, or written in Go) is executed by way of `pocketcan-enter`, which brings it to the
+ * supervisor that $POCKETCAN_DOOR names. All others are executed as ever; the look at the file costs a few system calls.
+ *
+ * These run in children of vfork(): they keep no state, and allocate on the stack only. */
+#include "preload/exec.h"
+#include "preload/real.h"
+#include "base/program.h"
+#include "base/sys.h"
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* prefix: exec posix_spawn */
+
+#define PATH_SIZE      4096u
+#define ARGUMENTS_MOST 8192u /* with more than that a program goes without */
+
+extern char **environ;
+
+static char launcher[PATH_SIZE];
+
+void exec_prepare(void)
+{
+    const char *door = getenv("POCKETCAN_DOOR"), *colon = door ? strchr(door, ':') : NULL;
+
+    if (colon && strlen(colon + 1) < sizeof(launcher)) memcpy(launcher, colon + 1, strlen(colon + 1) + 1);
+}
+
+static bool can_execute(const char *path) { return sys_call(SYS_faccessat, AT_FDCWD, path, X_OK) == 0; }
+
+static bool needs_supervisor(const char *path)
+{
+    enum program_kind kind;
+
+    if (!launcher[0] || !path || !can_execute(path)) return false;
+    kind = program_look(path);
+    return (kind == PROGRAM_STATIC || kind == PROGRAM_GO) && can_execute(launcher);
+}
+
+/* Where execvp() would find `name`, in path[0..PATH_SIZE). */
+static bool find(const char *name, char *path)
+{
+    const char *dirs = getenv("PATH");
+    size_t length = strlen(name);
+
+    if (!launcher[0] || !length || strchr(name, '/')) {
+        if (length >= PATH_SIZE) return false;
+        memcpy(path, name, length + 1);
+        return true;
+    }
+    for (dirs = dirs ? dirs : "/bin:/usr/bin"; *dirs; dirs += *dirs == ':') {
+        size_t size = strcspn(dirs, ":");
+        if (size + 1 + length < PATH_SIZE) {
+            memcpy(path, size ? dirs : ".", size ? size : 1);
+            path[size ? size : 1] = '/';
+            memcpy(path + (size ? size : 1) + 1, name, length + 1);
+            if (can_execute(path)) return true;
+        }
+        dirs += size;
+    }
+    return false;
+}
+
+static size_t count_of(char *const argv[])
+{
+    size_t count = 0;
+
+    while (argv && argv[count] && count <= ARGUMENTS_MOST)
+        count++;
+    return count;
+}
+
+/* to = { launcher, path, argv..., NULL } */
+static void wrap(char *to[], const char *path, char *const argv[], size_t count)
+{
+    to[0] = launcher;
+    to[1] = (char *)(uintptr_t)path;
+    memcpy(to + 2, argv, count * sizeof(*argv));
+    to[count + 2] = NULL;
+}
+
+/* Returns, with errno, if it cannot be done. */
+static int by_launcher(const char *path, char *const argv[], char *const envp[])
+{
+    size_t count = count_of(argv);
+    char **wrapped = __builtin_alloca((count + 3) * sizeof(*wrapped));
+
+    wrap(wrapped, path, argv, count);
+    return real.execve(launcher, wrapped, envp);
+}
+
+static bool has_few(char *const argv[]) { return argv && argv[0] && count_of(argv) <= ARGUMENTS_MOST; }
+
+EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+{
+    if (needs_supervisor(path) && has_few(argv)) by_launcher(path, argv, envp);
+    return real.execve(path, argv, envp);
+}
+
+EXPORT int execv(const char *path, char *const argv[]) { return execve(path, argv, environ); }
+
+EXPORT int execvpe(const char *name, char *const argv[], char *const envp[])
+{
+    char path[PATH_SIZE];
+
+    if (find(name, path) && needs_supervisor(path) && has_few(argv)) by_launcher(path, argv, envp);
+    return real.execvpe(name, argv, envp);
+}
+
+EXPORT int execvp(const char *name, char *const argv[])
+{
+    char path[PATH_SIZE];
+
+    if (find(name, path) && needs_supervisor(path) && has_few(argv)) by_launcher(path, argv, environ);
+    return real.execvp(name, argv);
+}
+
+/* ---- arguments one by one ---- */
+
+/* The arguments from `first` on, up to NULL, as an array on the caller's stack. */
+#define GATHER(list, first, argv)                                                                            \
+    do {                                                                                                     \
+        size_t count_ = 1;                                                                                   \
+        va_start(list, first);                                                                               \
+        while (va_arg(list, char *))                                                                         \
+            count_++;                                                                                        \
+        va_end(list);                                                                                        \
+        (argv) = __builtin_alloca((count_ + 1) * sizeof(*(argv)));                                           \
+        (argv)[0] = (char *)(uintptr_t)(first);                                                              \
+        va_start(list, first);                                                                               \
+        for (size_t i_ = 1; i_ <= count_; i_++)                                                              \
+            (argv)[i_] = va_arg(list, char *);                                                               \
+    } while (0)
+
+EXPORT int execl(const char *path, const char *first, ...)
+{
+    char **argv;
+    va_list list;
+
+    GATHER(list, first, argv);
+    va_end(list);
+    return execve(path, argv, environ);
+}
+
+EXPORT int execlp(const char *name, const char *first, ...)
+{
+    char **argv;
+    va_list list;
+
+    GATHER(list, first, argv);
+    va_end(list);
+    return execvp(name, argv);
+}
+
+EXPORT int execle(const char *path, const char *first, ...)
+{
+    char **argv, **envp;
+    va_list list;
+
+    GATHER(list, first, argv);
+    envp = va_arg(list, char **);
+    va_end(list);
+    return execve(path, argv, envp);
+}
+
+/* ---- spawning ---- */
+
+EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+    size_t count = count_of(argv);
+    char **wrapped;
+
+    if (!needs_supervisor(path) || !has_few(argv))
+        return real.posix_spawn(pid, path, actions, attributes, argv, envp);
+    wrapped = __builtin_alloca((count + 3) * sizeof(*wrapped));
+    wrap(wrapped, path, argv, count);
+    return real.posix_spawn(pid, launcher, actions, attributes, wrapped, envp);
+}
+
+EXPORT int posix_spawnp(pid_t *pid, const char *name, const posix_spawn_file_actions_t *actions,
+                        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+    char path[PATH_SIZE];
+
+    if (find(name, path) && needs_supervisor(path))
+        return posix_spawn(pid, path, actions, attributes, argv, envp);
+    return real.posix_spawnp(pid, name, actions, attributes, argv, envp);
+}
