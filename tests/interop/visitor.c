@@ -1,0 +1,244 @@
+/* visitor.c - a statically linked program that uses CAN, for door.test. Knows nothing of pocketcan.
+ *
+ *   visitor talk                two sockets: one sends, the other reads, selects, polls, asks for what came with the frame
+ *   visitor storm COUNT MICROS  writes COUNT numbered frames while SIGALRM comes every MICROS, and reads them: none twice, none lost
+ *   visitor copies              duplicates with low and high numbers, a child, a thread, another program: all the same socket
+ *   visitor time COUNT          the median of a write(2), in nanoseconds
+ *   visitor hold SECONDS        holds a socket
+ *   visitor send ID             sends one frame
+ *   visitor sandbox CMD ...     becomes CMD behind a seccomp listener */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/can.h>
+#include <linux/can/raw.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <net/if.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CHECK(condition)                                                                                     \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            printf("visitor.c:%d: %s: %s\n", __LINE__, #condition, strerror(errno));                         \
+            exit(1);                                                                                         \
+        }                                                                                                    \
+    } while (0)
+
+static int open_socket(void)
+{
+    struct sockaddr_can address = { .can_family = AF_CAN, .can_ifindex = (int)if_nametoindex("vcan0") };
+    int fd = socket(PF_CAN, SOCK_RAW, CAN_RAW);
+
+    CHECK(fd >= 0 && address.can_ifindex);
+    CHECK(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+    return fd;
+}
+
+static void put(int fd, uint32_t id)
+{
+    struct can_frame frame = { .can_id = id | CAN_EFF_FLAG, .can_dlc = 1 };
+    while (write(fd, &frame, sizeof(frame)) < 0)
+        CHECK(errno == EINTR);
+}
+
+static uint32_t get(int fd)
+{
+    struct can_frame frame;
+    CHECK(read(fd, &frame, sizeof(frame)) == sizeof(frame));
+    return frame.can_id & CAN_EFF_MASK;
+}
+
+static void talk(void)
+{
+    int out = open_socket(), in = open_socket(), on = 1;
+    struct can_frame frame;
+    struct sockaddr_can from;
+    char control[256];
+    struct iovec iov = { &frame, sizeof(frame) };
+    struct msghdr msg = { &from, sizeof(from), &iov, 1, control, sizeof(control), 0 };
+    struct timeval none = { 0, 0 }, second = { 1, 0 };
+    fd_set set;
+
+    CHECK(in < FD_SETSIZE && out < FD_SETSIZE);
+    FD_ZERO(&set);
+    FD_SET(in, &set);
+    CHECK(select(in + 1, &set, NULL, NULL, &none) == 0);
+    put(out, 1);
+    FD_SET(in, &set);
+    CHECK(select(in + 1, &set, NULL, NULL, &second) == 1);
+    CHECK(get(in) == 1);
+    CHECK(recv(in, &frame, sizeof(frame), MSG_DONTWAIT) == -1 && errno == EAGAIN);
+    CHECK(setsockopt(in, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof(on)) == 0);
+    put(out, 2);
+    CHECK(recvmsg(in, &msg, 0) == sizeof(frame) && (frame.can_id & CAN_EFF_MASK) == 2);
+    CHECK(from.can_family == AF_CAN && from.can_ifindex == (int)if_nametoindex("vcan0"));
+    CHECK(msg.msg_flags == MSG_DONTROUTE && msg.msg_controllen &&
+          CMSG_FIRSTHDR(&msg)->cmsg_type == SO_TIMESTAMP);
+    frame.can_dlc = 9;
+    CHECK(write(out, &frame, sizeof(frame)) == -1 && errno == EINVAL);
+    CHECK(setsockopt(in, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0, 20000 }, sizeof(struct timeval)) ==
+          0);
+    CHECK(recvmsg(in, &msg, 0) == -1 && errno == EAGAIN);
+}
+
+static volatile sig_atomic_t alarms;
+static void on_alarm(int number)
+{
+    (void)number;
+    alarms++;
+}
+
+/* Reads what there is; it has to go on from *next. */
+static void read_all(int fd, uint32_t *next)
+{
+    struct can_frame frame;
+
+    while (recv(fd, &frame, sizeof(frame), MSG_DONTWAIT) > 0) {
+        CHECK((frame.can_id & CAN_EFF_MASK) == *next);
+        ++*next;
+    }
+}
+
+static void storm(uint32_t count, int micros)
+{
+    struct sigaction action = { .sa_handler = on_alarm };
+    struct itimerval timer = { { 0, micros }, { 0, micros } };
+    int out = open_socket(), in = open_socket();
+    uint32_t next = 0;
+
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &timer, NULL) == 0);
+    for (uint32_t i = 0; i < count; i++) {
+        put(out, i);
+        read_all(in, &next);
+    }
+    CHECK(next == count && alarms > 0);
+    setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
+    alarms = 0; /* and one that ends a wait */
+    setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 20000 } }, NULL);
+    CHECK(recvfrom(in, &count, sizeof(count), 0, NULL, NULL) == -1 && errno == EINTR && alarms == 1);
+    setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 20000 } }, NULL);
+    struct sockaddr_can from;
+    CHECK(recvfrom(in, &count, sizeof(count), 0, (struct sockaddr *)&from, &(socklen_t){ sizeof(from) }) ==
+              -1 &&
+          errno == EINTR && alarms == 2);
+}
+
+static void *send_five(void *fd)
+{
+    put(*(int *)fd, 5);
+    return NULL;
+}
+
+static void copies(const char *self)
+{
+    int out = open_socket(), in = open_socket(), high = dup(out), low = dup2(out, 100), index;
+    struct sockaddr_can name;
+    socklen_t size = sizeof(name);
+    pthread_t thread;
+    char number[12];
+
+    CHECK(high >= 0 && low == 100);
+    put(high, 1);
+    put(low, 2);
+    CHECK(getsockname(low, (struct sockaddr *)&name, &size) == 0 && name.can_family == AF_CAN);
+    index = name.can_ifindex;
+    close(out);
+    if (fork() == 0) {
+        put(high, 3);
+        _exit(0);
+    }
+    wait(NULL);
+    snprintf(number, sizeof(number), "%d", high);
+    if (fork() == 0) {
+        execl(self, "visitor", "put", number, "4", NULL);
+        _exit(1);
+    }
+    wait(NULL);
+    pthread_create(&thread, NULL, send_five, &high);
+    pthread_join(thread, NULL);
+    for (uint32_t id = 1; id <= 5; id++)
+        CHECK(get(in) == id);
+    CHECK(index == (int)if_nametoindex("vcan0"));
+}
+
+static int compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
+
+static void measure(int count)
+{
+    int64_t *took = calloc((size_t)count, sizeof(*took));
+    int fd = open_socket();
+
+    CHECK(setsockopt(fd, SOL_CAN_RAW, CAN_RAW_FILTER, NULL, 0) == 0);
+    for (int i = 0; i < count; i++) {
+        int64_t start = now_ns();
+        put(fd, 1);
+        took[i] = now_ns() - start;
+    }
+    qsort(took, (size_t)count, sizeof(*took), compare);
+    printf("%lld\n", (long long)took[count / 2]);
+    free(took);
+}
+
+static void enter_sandbox(char *const argv[])
+{
+    struct sock_filter code[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
+    struct sock_fprog program = { 1, code };
+
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    long listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+    CHECK(listener >= 0);
+    fcntl((int)listener, F_SETFD, 0);
+    execvp(argv[0], argv);
+    CHECK(false);
+}
+
+int main(int argc, char *argv[])
+{
+    const char *what = argc > 1 ? argv[1] : "";
+
+    if (!strcmp(what, "talk"))
+        talk();
+    else if (!strcmp(what, "storm") && argc > 3)
+        storm((uint32_t)atoi(argv[2]), atoi(argv[3]));
+    else if (!strcmp(what, "copies"))
+        copies("/proc/self/exe");
+    else if (!strcmp(what, "put") && argc > 3)
+        put(atoi(argv[2]), (uint32_t)atoi(argv[3]));
+    else if (!strcmp(what, "time") && argc > 2)
+        measure(atoi(argv[2]));
+    else if (!strcmp(what, "hold") && argc > 2)
+        open_socket(), sleep((unsigned)atoi(argv[2]));
+    else if (!strcmp(what, "send") && argc > 2)
+        put(open_socket(), (uint32_t)strtoul(argv[2], NULL, 16));
+    else if (!strcmp(what, "sandbox") && argc > 2)
+        enter_sandbox(argv + 2);
+    else
+        return 2;
+    return 0;
+}
