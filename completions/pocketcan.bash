@@ -28,11 +28,15 @@ _pocketcan() {
             return
         fi
         [[ $previous == --link || $previous == -l ]] && return
+        if [[ $previous == --door || $previous == -d ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "auto preload supervisor" -- "$current")
+            return
+        fi
         if [[ $current != -* ]]; then
             mapfile -t COMPREPLY < <(compgen -c -- "$current")
             return
         fi
-        options="--private --link --help"
+        options="--private --link --door --help"
         ;;
     up) options="--link --quiet --help" ;;
     install) options="--system --user --remove --help" ;;

@@ -32,6 +32,7 @@ _pocketcan() {
         _arguments -S '(-h --help)'{-h,--help}'[show the help]' \
             '(-p --private)'{-p,--private}'[use an instance of its own, which ends with the command]' \
             '*'{-l,--link}'[make the vcan interface and raise it first]:interface:(vcan0 vcan1 can0)' \
+            '(-d --door)'{-d,--door}'[how CAN gets into programs]:door:(auto preload supervisor)' \
             '(-)1:command: _command_names -e' '*::arguments: _normal'
         ;;
     up)
