@@ -37,7 +37,7 @@ static long hand_over(struct call *call, struct sock *sock, int fd, int type)
     if (number >= 0) {
         borrowed = remote_borrow(call_tid(call), (int)number);
         if (borrowed >= 0) close(borrowed);
-        if (borrowed == -EPERM || borrowed == -ENOSYS) sock->kept_fd = fd;
+        if (borrowed == -EPERM || borrowed == -ENOSYS) sock_keep(sock, fd);
     }
     if (sock->kept_fd < 0) close(fd);
     if (number < 0) sock_end(sock);
@@ -79,10 +79,10 @@ static long copy_high(struct call *call, int first, bool close_on_exec)
     long number;
 
     if (!call_is_netlink(call) && !sock) return CALL_CONTINUE;
-    fd = remote_borrow(call_tid(call), call_fd(call));
+    fd = call_borrow(call, sock);
     if (fd < 0) return CALL_CONTINUE;
     number = call_install(call, fd, first > begin ? first : begin, end, close_on_exec);
-    close(fd);
+    call_give_back(sock, fd);
     return number;
 }
 
@@ -103,7 +103,7 @@ static bool waits_for_transfer(struct call *call)
 
     if (!sock || !family_is_sending(sock_bus, sock->slot)) return false;
     if (!call->asked_limit) {
-        call->is_last = remote_holders(sock->inode) < 2;
+        call->is_last = remote_holders(sock->inode) < (sock->kept_fd < 0 ? 2 : 3);
         call->asked_limit = true;
     }
     return call->is_last;
@@ -128,7 +128,8 @@ long control_exit(struct call *call)
 {
     sending = NULL;
     if (sock_any()) sock_each(find_sending);
-    return sending && remote_holds(call_tid(call), sending->inode) && remote_holders(sending->inode) == 1
+    return sending && remote_holds(call_tid(call), sending->inode) &&
+                   remote_holders(sending->inode) == (sending->kept_fd < 0 ? 1 : 2)
                ? CALL_HOLD
                : CALL_CONTINUE;
 }

@@ -224,9 +224,9 @@ unsigned remote_holders(uint64_t inode)
     unsigned count = 0;
     char wanted[64];
 
-    if (!proc) return 2;
+    if (!proc) return 3;
     snprintf(wanted, sizeof(wanted), "socket:[%llu]", (unsigned long long)inode);
-    while (count < 2 && (entry = readdir(proc)))
+    while (count < 3 && (entry = readdir(proc)))
         if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9')
             count += count_links(dirfd(proc), entry->d_name, wanted);
     closedir(proc);

@@ -20,7 +20,7 @@ bool remote_scatter(pid_t tid, const struct iovec *to, size_t count, const void 
 
 /* The inode of the socket that is its descriptor; 0: it is none. */
 uint64_t remote_socket(pid_t tid, int fd);
-/* How many descriptors of how many processes are this socket; 2 stands for more. Looks at every process. */
+/* How many descriptors of all processes are this socket; 3 stands for more. Looks at every process. */
 unsigned remote_holders(uint64_t inode);
 /* Does this process have it? */
 bool remote_holds(pid_t tid, uint64_t inode);

@@ -3,10 +3,12 @@
  * How many packets a program has taken out nobody tells us: SIOCOUTQ on our end says how many bytes are still there, as the kernel charges them, and we know
  * what it charges for a packet of each size because we tried. */
 #include "supervisor/sock.h"
+#include "base/clock.h"
 #include "base/sys.h"
 #include "sockets/process.h"
 #include "sockets/raw.h"
 #include "supervisor/pump.h"
+#include "supervisor/remote.h"
 #include <errno.h>
 #include <linux/can.h>
 #include <linux/sockios.h>
@@ -16,8 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUCKETS 256u
-#define BUFFER  (1 << 20) /* of the pair: the kernel gives what it allows */
+#define BUCKETS  256u
+#define SWEEP_NS 200000000u
+#define BUFFER   (1 << 20) /* of the pair: the kernel gives what it allows */
 
 const struct bus *sock_bus;
 static struct sock *buckets[BUCKETS];
@@ -124,6 +127,34 @@ void sock_end(struct sock *sock)
     free(sock->notes);
     free(sock->next_bytes);
     free(sock);
+}
+
+static bool any_kept;
+
+void sock_keep(struct sock *sock, int fd)
+{
+    sock->kept_fd = fd;
+    any_kept = true;
+}
+
+/* Our own descriptor is one of those that are found. */
+static void end_if_unheld(struct sock *sock)
+{
+    if (sock->kept_fd < 0) return;
+    any_kept = true;
+    if (remote_holders(sock->inode) < 2) sock_end(sock);
+}
+
+bool sock_sweep(void)
+{
+    static uint64_t last_ns;
+    uint64_t now_ns = clock_mono_ns();
+
+    if (now_ns - last_ns < SWEEP_NS) return any_kept;
+    last_ns = now_ns;
+    any_kept = false;
+    sock_each(end_if_unheld);
+    return any_kept;
 }
 
 /* ---- notes ---- */

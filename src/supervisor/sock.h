@@ -75,6 +75,11 @@ void sock_end(struct sock *sock);
 void sock_each(void (*act)(struct sock *));
 bool sock_any(void);
 
+/* Keeps the program's end, because it cannot be borrowed. */
+void sock_keep(struct sock *sock, int fd);
+/* Where we have to keep the programs' ends, the kernel does not tell when nobody else has one: looks by itself, once in a while. Returns whether there are any. */
+bool sock_sweep(void);
+
 /* A packet went into the pair: notes it. `note` but for its charge. */
 void sock_remember(struct sock *sock, const struct sock_note *note);
 /* Forgets the notes of packets that have been taken out; with that of the pending error, the error. */

@@ -27,6 +27,7 @@
 #endif
 #define SYNC_WAKE_UP 1ul
 #define BACKLOG      64
+#define SWEEP_MS     200
 
 struct listener {
     struct watch watch;
@@ -163,12 +164,13 @@ static void turn(void)
     int pause = held_pause();
 
     if (pump_retry() && pause < 0) pause = 1;
+    if (sock_sweep() && pause < 0) pause = SWEEP_MS;
     pthread_mutex_unlock(&lock);
     watch_wait(pause);
     pthread_mutex_lock(&lock);
     if (finishing) return;
     watch_act();
-    if (pause >= 0) held_retry();
+    if (held_pause() >= 0) held_retry();
 }
 
 static void *serve(void *argument)
