@@ -6,7 +6,8 @@
  *   visitor time COUNT          the median of a write(2), in nanoseconds
  *   visitor hold SECONDS        holds a socket
  *   visitor send ID             sends one frame
- *   visitor sandbox CMD ...     becomes CMD behind a seccomp listener */
+ *   visitor sandbox CMD ...     becomes CMD behind a seccomp listener
+ *   visitor container CMD ...   becomes CMD where pidfd_getfd(2) is forbidden */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/can.h>
@@ -18,6 +19,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,6 +220,21 @@ static void enter_sandbox(char *const argv[])
     CHECK(false);
 }
 
+/* As in a container whose profile does not let descriptors be borrowed. */
+static void enter_container(char *const argv[])
+{
+    struct sock_filter code[] = { BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                                  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_getfd, 0, 1),
+                                  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+                                  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
+    struct sock_fprog program = { sizeof(code) / sizeof(*code), code };
+
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0);
+    execvp(argv[0], argv);
+    CHECK(false);
+}
+
 int main(int argc, char *argv[])
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -238,6 +255,8 @@ int main(int argc, char *argv[])
         put(open_socket(), (uint32_t)strtoul(argv[2], NULL, 16));
     else if (!strcmp(what, "sandbox") && argc > 2)
         enter_sandbox(argv + 2);
+    else if (!strcmp(what, "container") && argc > 2)
+        enter_container(argv + 2);
     else
         return 2;
     return 0;
