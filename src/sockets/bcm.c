@@ -131,7 +131,8 @@ static OFF_PATH ssize_t receive_with_head(const struct bus *bus, uint32_t slot, 
     message->control_size = wire.control_size;
     message->flags = wire.flags;
     if (result < 0) return result;
-    ours = bcm_head_narrow(&head);
+    memset(&ours, 0, sizeof(ours));
+    bcm_head_narrow(&ours, &head);
     result = message_put_data(message, (const uint8_t *)&ours, sizeof(ours));
     if (result < 0) return result;
     for (size_t i = 0; i < message->iov_count; i++)

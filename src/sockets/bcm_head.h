@@ -24,15 +24,15 @@ static inline struct bcm_head bcm_head_widen(const struct bcm_msg_head *head)
                               .nframes = head->nframes };
 }
 
-static inline struct bcm_msg_head bcm_head_narrow(const struct bcm_head *head)
+static inline void bcm_head_narrow(struct bcm_msg_head *out, const struct bcm_head *head)
 {
-    return (struct bcm_msg_head){ .opcode = head->opcode,
-                                  .flags = head->flags,
-                                  .count = head->count,
-                                  .ival1 = { (long)head->ival1.tv_sec, (long)head->ival1.tv_usec },
-                                  .ival2 = { (long)head->ival2.tv_sec, (long)head->ival2.tv_usec },
-                                  .can_id = head->can_id,
-                                  .nframes = head->nframes };
+    out->opcode = head->opcode;
+    out->flags = head->flags;
+    out->count = head->count;
+    out->ival1 = (struct bcm_timeval){ (long)head->ival1.tv_sec, (long)head->ival1.tv_usec };
+    out->ival2 = (struct bcm_timeval){ (long)head->ival2.tv_sec, (long)head->ival2.tv_usec };
+    out->can_id = head->can_id;
+    out->nframes = head->nframes;
 }
 
 /* What the worker counted in its own bytes. */
