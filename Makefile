@@ -49,7 +49,7 @@ test:
 	@tools/run-tests --build $(BUILD) $(TESTS)
 
 # ARCHS: for these only
-ARCHS ?= i686 i686-time64 musl aarch64 armhf
+ARCHS ?= i686 i686-time64 musl aarch64 armhf armhf-daemon
 arch:
 	@tools/install-deps build test arch
 	@$(MAKE) --no-print-directory all
