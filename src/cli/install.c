@@ -192,6 +192,7 @@ static int make_dir(const struct passwd *user)
         if (instance_name(&instance, PROCESS_SYSTEM_DIR) == 0 && daemon_hello(&instance, NULL) == 0)
             return fail("the system-wide instance runs and belongs to uid %u: run `pocketcan down` first",
                         (unsigned)st.st_uid);
+        if (instance_enter(&instance, false) == 0) daemon_stop(&instance); /* what a killed daemon left */
         if (rmdir(PROCESS_SYSTEM_DIR) < 0) return fail(PROCESS_SYSTEM_DIR ": %s", strerror(errno));
     }
     return instance_name(&instance, PROCESS_SYSTEM_DIR) || system_make(&instance) ? fail("%s", instance.why)
