@@ -234,12 +234,18 @@ static int resolve(const char *path, char out[PATH_MAX])
 
 static char *real_path(const char *path, char *out)
 {
-    char whole[PROCDIR_PATH], result[PATH_MAX];
+    char whole[PATH_MAX], result[PATH_MAX];
     int saved = errno, error;
     struct stat about;
 
+    /* ".." leads out of where a link leads to: it is not taken off before links are followed. */
     if (path[0] != '/') {
-        if (procdir_resolve(AT_FDCWD, path, whole)) return errno = ENOENT, NULL;
+        size_t used, size = strlen(path);
+        if (!getcwd(whole, sizeof(whole))) return NULL;
+        used = strlen(whole);
+        if (used + size + 2 > sizeof(whole)) return errno = ENAMETOOLONG, NULL;
+        whole[used] = '/';
+        memcpy(whole + used + 1, path, size + 1);
         path = whole;
     }
     error = resolve(path, result);
