@@ -18,14 +18,27 @@
 
 #define LINKS_FOLLOWED 40
 
-/* Does the path, relative to `dir`, begin in /proc or /sys? */
+static bool begins_with(const char *path, const char *folder)
+{
+    size_t size = strlen(folder);
+    return !strncmp(path, folder, size) && (!path[size] || path[size] == '/');
+}
+
+/* Does the path, relative to `dir`, begin in /proc or /sys? Not in /projects: what is not ours is libc's to walk. */
 static bool is_near(int dir, const char *path)
 {
     char whole[PROCDIR_PATH];
+    const char *at = path;
 
     if ((uintptr_t)path < 4096 || !path[0]) return false;
-    if (path[0] == '/') return unlikely(procfs_may_be(path)) && process_has_instance();
-    return procdir_resolve(dir, path, whole) == 0 && process_has_instance();
+    if (path[0] == '/') {
+        if (likely(!procfs_may_be(path))) return false;
+    } else if (procdir_resolve(dir, path, whole)) {
+        return false;
+    } else {
+        at = whole;
+    }
+    return (begins_with(at, "/proc") || begins_with(at, "/sys")) && process_has_instance();
 }
 
 /* ---- scandir ---- */
@@ -146,7 +159,18 @@ EXPORT int scandirat64(int dir, const char *path, struct dirent64 ***list,
                               : real.scandirat64(dir, path, list, wants, compare);
 }
 
-/* ---- glob: libc lets one say how directories are read ---- */
+/* ---- glob: libc lets one say how directories are read, wherever they are ---- */
+
+/* A pattern may stand for /proc or /sys, too. */
+static bool may_be_near(const char *pattern)
+{
+    char whole[PROCDIR_PATH];
+
+    if ((uintptr_t)pattern < 4096 || !pattern[0]) return false;
+    if (pattern[0] == '/' ? likely(!procfs_may_be(pattern)) : procdir_resolve(AT_FDCWD, pattern, whole))
+        return false;
+    return process_has_instance();
+}
 
 static void *glob_opendir(const char *path) { return opendir(path); }
 static void glob_closedir(void *dir) { closedir(dir); }
@@ -156,7 +180,7 @@ static struct dirent64 *glob_readdir64(void *dir) { return readdir64(dir); }
 #define GLOB(name, type, reader, looks, looks_at_links)                                                      \
     EXPORT int name(const char *pattern, int flags, int (*failed)(const char *, int), type *out)             \
     {                                                                                                        \
-        if ((flags & GLOB_ALTDIRFUNC) || !is_near(AT_FDCWD, pattern))                                        \
+        if ((flags & GLOB_ALTDIRFUNC) || !may_be_near(pattern))                                              \
             return real.name(pattern, flags, failed, out);                                                   \
         out->gl_opendir = glob_opendir;                                                                      \
         out->gl_closedir = glob_closedir;                                                                    \
