@@ -4,6 +4,7 @@
  * Not here: fts_open() and its relatives. */
 #include "preload/real.h"
 #include "base/atomics.h"
+#include "base/sys.h"
 #include "sockets/procdir.h"
 #include "sockets/procfs.h"
 #include "sockets/process.h"
@@ -11,6 +12,7 @@
 #include <ftw.h>
 #include <glob.h>
 #include <limits.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -306,7 +308,9 @@ struct walk {
     bool wide;
     void *visit;
     int flags;
-    size_t size; /* of path */
+    dev_t device; /* where it began */
+    void *seen;   /* directories, when links are followed: a tree of struct place */
+    size_t size;  /* of path */
     char path[PATH_MAX];
 };
 
@@ -314,6 +318,12 @@ union about {
     struct stat plain;
     struct stat64 large;
 };
+
+struct place {
+    dev_t device;
+    uint64_t inode;
+};
+#define WALK_FLAGS (FTW_PHYS | FTW_MOUNT | FTW_DEPTH | FTW_ACTIONRETVAL) /* FTW_CHDIR is libc's */
 
 static int look(const struct walk *walk, bool at_link, union about *out)
 {
@@ -330,6 +340,42 @@ static int visit(const struct walk *walk, const union about *about, int type, st
 static bool asks(const struct walk *walk, int result, int action)
 {
     return (walk->flags & FTW_ACTIONRETVAL) && result == action;
+}
+
+static struct place place_of(const struct walk *walk, const union about *about)
+{
+    return walk->wide ? (struct place){ about->large.st_dev, about->large.st_ino }
+                      : (struct place){ about->plain.st_dev, about->plain.st_ino };
+}
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct place *one = a, *other = b;
+
+    if (one->device != other->device) return one->device < other->device ? -1 : 1;
+    return one->inode == other->inode ? 0 : one->inode < other->inode ? -1 : 1;
+}
+
+/* Links of /sys lead in circles: who follows them is shown each directory once, as libc has it. 1: this is the first time; 0; or -1. */
+static int is_first(struct walk *walk, const union about *about)
+{
+    struct place *fresh, **found;
+
+    if (walk->flags & FTW_PHYS) return 1;
+    fresh = malloc(sizeof(*fresh));
+    if (!fresh) return -1;
+    *fresh = place_of(walk, about);
+    found = tsearch(fresh, &walk->seen, compare_places);
+    if (found && *found == fresh) return 1;
+    free(fresh);
+    return found ? 0 : -1;
+}
+
+/* FTW_MOUNT: is it in another file system? What the kernel has not is ours, and in none. */
+static bool is_elsewhere(const struct walk *walk, const union about *about)
+{
+    return (walk->flags & FTW_MOUNT) && place_of(walk, about).device != walk->device &&
+           sys_call(SYS_faccessat, AT_FDCWD, walk->path, 0) == 0;
 }
 
 static int walk_one(struct walk *walk, int base, int level);
@@ -361,13 +407,16 @@ static int walk_one(struct walk *walk, int base, int level)
     bool physical = walk->flags & FTW_PHYS, late = walk->flags & FTW_DEPTH;
     union about about = { 0 };
     DIR *dir;
-    int result = 0;
+    int result = 0, first;
     unsigned mode;
 
     if (look(walk, physical, &about) < 0)
         return visit(walk, &about, !physical && look(walk, true, &about) == 0 ? FTW_SLN : FTW_NS, &place);
+    if (is_elsewhere(walk, &about)) return 0;
     mode = walk->wide ? about.large.st_mode : about.plain.st_mode;
     if (!S_ISDIR(mode)) return visit(walk, &about, S_ISLNK(mode) ? FTW_SL : FTW_F, &place);
+    first = is_first(walk, &about);
+    if (first <= 0) return first;
     dir = opendir(walk->path);
     if (!dir) return visit(walk, &about, FTW_DNR, &place);
     if (!late) result = visit(walk, &about, FTW_D, &place);
@@ -381,29 +430,33 @@ static int walk_all(struct walk *walk, const char *path)
 {
     union about about;
     const char *base;
+    int result;
 
     walk->size = strlen(path);
     if (walk->size >= PATH_MAX) return (int)edge(-ENAMETOOLONG);
     memcpy(walk->path, path, walk->size + 1);
     while (walk->size > 1 && walk->path[walk->size - 1] == '/')
         walk->path[--walk->size] = 0;
-    if (look(walk, true, &about) < 0) return -1;
+    if (look(walk, walk->flags & FTW_PHYS, &about) < 0 && look(walk, true, &about) < 0) return -1;
+    walk->device = place_of(walk, &about).device;
     base = strrchr(walk->path, '/');
-    return walk_one(walk, base ? (int)(base - walk->path) + 1 : 0, 0);
+    result = walk_one(walk, base ? (int)(base - walk->path) + 1 : 0, 0);
+    tdestroy(walk->seen, free);
+    return asks(walk, result, FTW_SKIP_SUBTREE) || asks(walk, result, FTW_SKIP_SIBLINGS) ? 0 : result;
 }
 
 EXPORT int nftw(const char *path, visit_function function, int fds, int flags)
 {
-    struct walk walk = { false, (void *)function, flags, 0, "" };
+    struct walk walk = { .visit = (void *)function, .flags = flags };
 
-    if (!is_near(AT_FDCWD, path) || (flags & FTW_CHDIR)) return real.nftw(path, function, fds, flags);
+    if (!is_near(AT_FDCWD, path) || (flags & ~WALK_FLAGS)) return real.nftw(path, function, fds, flags);
     return walk_all(&walk, path);
 }
 
 EXPORT int nftw64(const char *path, visit_function64 function, int fds, int flags)
 {
-    struct walk walk = { true, (void *)function, flags, 0, "" };
+    struct walk walk = { .wide = true, .visit = (void *)function, .flags = flags };
 
-    if (!is_near(AT_FDCWD, path) || (flags & FTW_CHDIR)) return real.nftw64(path, function, fds, flags);
+    if (!is_near(AT_FDCWD, path) || (flags & ~WALK_FLAGS)) return real.nftw64(path, function, fds, flags);
     return walk_all(&walk, path);
 }

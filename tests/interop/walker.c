@@ -72,16 +72,18 @@ static int show(const char *path, const struct stat *about, int type, struct FTW
 
 static int by_nftw(const char *path) { return nftw(path, show, 8, FTW_PHYS); }
 
+static int by_following(const char *path) { return nftw(path, show, 8, 0); }
+
+static int by_staying(const char *path) { return nftw(path, show, 8, FTW_PHYS | FTW_MOUNT); }
+
 int main(int argc, char *argv[])
 {
     static const struct {
         const char *name;
         int (*walk)(const char *);
-    } table[] = { { "scandir", by_scandir },
-                  { "scandirat", by_scandirat },
-                  { "glob", by_glob },
-                  { "realpath", by_realpath },
-                  { "nftw", by_nftw } };
+    } table[] = { { "scandir", by_scandir },   { "scandirat", by_scandirat }, { "glob", by_glob },
+                  { "realpath", by_realpath }, { "nftw", by_nftw },           { "following", by_following },
+                  { "staying", by_staying } };
 
     for (size_t i = 0; argc == 3 && i < sizeof(table) / sizeof(*table); i++)
         if (!strcmp(table[i].name, argv[1])) return table[i].walk(argv[2]);
