@@ -3,7 +3,8 @@
  * flock() belongs to the open file, so the daemon's lock is inherited by its worker and goes when the last
  * of them dies, however it dies. Both files may be removed while somebody waits for them: whoever gets a
  * lock looks whether the file is still the one of that name, and tries again with the new one if not.
- * Waiting is bounded by an interval timer that interrupts flock(). */
+ * Waiting is bounded by an interval timer that interrupts flock(), also for a caller that has blocked its signal: else
+ * the wait would have no end, and the alarm that is left over would kill the caller when he lets signals in again. */
 /* prefix: instance_ */
 #include "daemon/instance.h"
 
@@ -32,9 +33,13 @@ static int flock_until(int fd, int64_t deadline)
 {
     struct sigaction alarm = { .sa_handler = on_alarm }, old_action;
     struct itimerval timer = { { 0, 100000 }, { 0, 100000 } }, off = { 0 };
+    sigset_t only_alarm, old_set;
     int error = -EINTR;
 
+    sigemptyset(&only_alarm);
+    sigaddset(&only_alarm, SIGALRM);
     sigaction(SIGALRM, &alarm, &old_action);
+    sigprocmask(SIG_UNBLOCK, &only_alarm, &old_set);
     setitimer(ITIMER_REAL, &timer, NULL);
     while (error == -EINTR)
         if (now_ms() > deadline)
@@ -42,6 +47,7 @@ static int flock_until(int fd, int64_t deadline)
         else
             error = flock(fd, LOCK_EX) < 0 ? -errno : 0;
     setitimer(ITIMER_REAL, &off, NULL);
+    sigprocmask(SIG_SETMASK, &old_set, NULL);
     sigaction(SIGALRM, &old_action, NULL);
     return error;
 }

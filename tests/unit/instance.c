@@ -261,6 +261,32 @@ static void lock_is_not_that_of_a_removed_file(void **state)
     close(pipes[1]);
 }
 
+/* `pocketcan install` starts and ends an instance with all signals blocked. */
+static void lock_wait_ends_with_signals_blocked(void **state)
+{
+    sigset_t all, pending;
+
+    (void)state;
+    assert_int_equal(instance_name(&instance, base), 0);
+    int held = instance_lock_daemon(&instance, 0, true);
+    assert_true(held >= 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        sigfillset(&all);
+        sigprocmask(SIG_BLOCK, &all, NULL);
+        int result = instance_lock_daemon(&instance, 300, false);
+        sigpending(&pending);
+        _exit(result != -ETIMEDOUT ? 1 : sigismember(&pending, SIGALRM) ? 2 : 0);
+    }
+    int status = -1;
+    for (unsigned tries = 0; tries < 1000 && waitpid(child, &status, WNOHANG) == 0; tries++)
+        usleep(10000);
+    kill(child, SIGKILL);
+    close(held);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_base, remove_base)
@@ -279,6 +305,7 @@ int main(void)
         TEST(check_version_names_the_other_one),
         TEST(lock_excludes_others_until_its_holder_dies),
         TEST(lock_is_not_that_of_a_removed_file),
+        TEST(lock_wait_ends_with_signals_blocked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
