@@ -67,6 +67,8 @@ static int ended(const struct mirror *mirror, int error)
 {
     if (error == -ENOENT)
         fprintf(stderr, "pocketcan: the instance has ended\n");
+    else if (error == -ENXIO)
+        fprintf(stderr, "pocketcan: %s: somebody removed it from the kernel\n", mirror->device.name);
     else
         fprintf(stderr, "pocketcan: %s: %s\n", mirror->source.name,
                 error == -ENODEV ? "the interface is gone" : strerror(-error));
@@ -133,7 +135,7 @@ static bool has_any(void *context)
     return capture_has(mirror->bus, &mirror->source);
 }
 
-/* Until `stop_fd` is readable: 0, or -errno when there is nothing to mirror any more. */
+/* Until `stop_fd` is readable: 0, or -errno when there is nothing to mirror any more; -ENXIO: or nothing to mirror it to. */
 static int move_frames(struct mirror *mirror, int stop_fd)
 {
     int error = follow(mirror);
@@ -154,6 +156,7 @@ static int move_frames(struct mirror *mirror, int stop_fd)
             send_rest(mirror);
             return 0;
         }
+        if (fds[4].revents & POLLERR) return -ENXIO;
         if (!fds[1].revents && !fds[2].revents) continue;
         error = capture_watch_read(mirror->bus->dir, &mirror->watch);
         if (error >= 0) error = follow(mirror);

@@ -10,7 +10,7 @@
 #define MIRROR_FRAME_MAX 2060u
 
 struct mirror_device {
-    int fd;      /* readable: somebody sent on it */
+    int fd;      /* readable: somebody sent on it; polls POLLERR when somebody else removed it */
     int control; /* for ioctls */
     char name[16];
 };
