@@ -165,7 +165,7 @@ static bool settle(const struct dump *dump)
 static bool wait_for_more(struct dump *dump, uint64_t deadline_ns)
 {
     struct pollfd fds[SOURCES_MAX + 4] = { { capture_stop_fd(), POLLIN, 0 },
-                                           { dump->file.fd, 0, 0 }, /* POLLERR: nobody reads any more */
+                                           { dump->file.fd, 0, 0 }, /* error: nobody reads any more */
                                            { dump->watch.fd, POLLIN, 0 },
                                            { dump->watch.netlink_fd, POLLIN, 0 } };
     int wait_ms = settle(dump) ? left_ms(deadline_ns) : 0;
@@ -174,7 +174,8 @@ static bool wait_for_more(struct dump *dump, uint64_t deadline_ns)
         fds[4 + i] = (struct pollfd){ dump->sources[i].socket.fd, POLLIN, 0 };
     int ready = poll(fds, 4 + dump->count, wait_ms);
     if (ready < 0) return errno == EINTR;
-    if (fds[1].revents & POLLERR) dump->file.error = -EPIPE;
+    if (fds[1].revents)
+        dump->file.error = -EPIPE; /* POLLERR of a pipe, POLLHUP of a socket: sshd gives one */
     if ((fds[2].revents || fds[3].revents) && capture_watch_read(dump->bus->dir, &dump->watch) < 0) {
         fprintf(stderr, "pocketcan: the instance has ended\n");
         dump->open = 0;
