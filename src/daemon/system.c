@@ -1,12 +1,15 @@
 /* daemon/system.c - where the system-wide instance lies, and whose it is.
  *
  * Its directory, PROCESS_SYSTEM_DIR, can be made by root only; programs believe its owner (sockets/process.c). It is made by whoever
- * starts the instance as root - `modprobe vcan` does - because /run may be empty when a container starts. */
+ * starts the instance as root - `modprobe vcan` does - because /run may be empty when a container starts. It comes into being
+ * with its owner: who starts the instance at the same time would take it for root's. */
 #include "daemon/system.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,11 +42,15 @@ int system_make(struct instance *instance)
         return instance_fail(
             instance, -ENOENT,
             SYSTEM_CONF " names a user that does not exist: run `pocketcan install --system --user NAME`");
-    if (mkdir(PROCESS_SYSTEM_DIR, 0700) < 0)
-        return errno == EEXIST ? 0
-                               : instance_fail(instance, -errno, "cannot make " PROCESS_SYSTEM_DIR ": %s",
-                                               strerror(errno));
-    if (chown(PROCESS_SYSTEM_DIR, user->pw_uid, user->pw_gid) < 0 || chmod(PROCESS_SYSTEM_DIR, 0700) < 0)
-        return instance_fail(instance, -errno, PROCESS_SYSTEM_DIR ": %s", strerror(errno));
+    char fresh[] = PROCESS_SYSTEM_DIR "-XXXXXX";
+    if (!mkdtemp(fresh))
+        return instance_fail(instance, -errno, "cannot make " PROCESS_SYSTEM_DIR ": %s", strerror(errno));
+    if (chown(fresh, user->pw_uid, user->pw_gid) < 0 || chmod(fresh, 0700) < 0 ||
+        renameat2(AT_FDCWD, fresh, AT_FDCWD, PROCESS_SYSTEM_DIR, RENAME_NOREPLACE) < 0) {
+        int error = -errno;
+        rmdir(fresh);
+        return error == -EEXIST ? 0
+                                : instance_fail(instance, error, PROCESS_SYSTEM_DIR ": %s", strerror(-error));
+    }
     return 0;
 }
