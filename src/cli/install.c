@@ -84,9 +84,8 @@ static int place_of(const char *part, char place[CLI_PATH_SIZE])
     if (!realpath(part, place)) return fail("%s: %s", part, strerror(errno));
     if (!is_plain(place)) return fail("%s: move it to a path of plain letters, digits and ._+-", place);
     if (install_is_roots(place, why)) {
-        fail("%s: every program of the machine would run what others put there: install pocketcan first, "
-             "with its package or "
-             "`sudo make install`",
+        fail("%s: every program of the machine is to have it, and nobody but root to change it: install "
+             "pocketcan first, with its package or `sudo make install`",
              why);
         return EXIT_FAILURE;
     }

@@ -33,8 +33,8 @@ int install_read(struct install_file *file, const char *path);
 /* Replaces the file's content so that whoever looks meanwhile sees the old or the new one. NULL removes it. Starts no program. */
 int install_write(const struct install_file *file, const char *text);
 
-/* Is this file, and every directory above it, root's, so that no one else can replace it? Returns 0, or -1 with the part that is
- * not in `why`. */
+/* Is this file, and every directory above it, root's, so that no one else can replace it, and open to everybody's programs?
+ * Returns 0, or -1 with the part that is not in `why`. */
 int install_is_roots(const char *path, char why[INSTALL_WHY_SIZE]);
 
 /* Runs programs, as every program would run with this library (NULL: with what /etc/ld.so.preload says), and sees whether they

@@ -163,7 +163,19 @@ static int complain(char why[INSTALL_WHY_SIZE], const char *path, const char *wh
     return -1;
 }
 
-int install_is_roots(const char *path, char why[INSTALL_WHY_SIZE])
+static const char *how_others_change_it(const struct stat *st)
+{
+    if (st->st_uid != 0) return "does not belong to root";
+    return !S_ISLNK(st->st_mode) && (st->st_mode & 022) ? "can be written by others than root" : NULL;
+}
+
+static const char *how_it_is_closed(const struct stat *st)
+{
+    return st->st_mode & (S_ISDIR(st->st_mode) ? 0001 : 0004) ? NULL : "cannot be read by everybody";
+}
+
+/* Looks at a file and every directory above it. */
+static int walk_up(const char *path, const char *(*what)(const struct stat *st), char why[INSTALL_WHY_SIZE])
 {
     char part[CLI_PATH_SIZE];
     struct stat st;
@@ -171,11 +183,14 @@ int install_is_roots(const char *path, char why[INSTALL_WHY_SIZE])
     snprintf(part, sizeof(part), "%s", path);
     for (;;) {
         if (lstat(part, &st) < 0) return complain(why, part, strerror(errno));
-        if (st.st_uid != 0) return complain(why, part, "does not belong to root");
-        if (!S_ISLNK(st.st_mode) && (st.st_mode & 022))
-            return complain(why, part, "can be written by others than root");
+        if (what(&st)) return complain(why, part, what(&st));
         char *slash = strrchr(part, '/');
         if (!part[1] || !slash) return 0;
         slash[slash == part] = 0; /* the last one is the root itself */
     }
+}
+
+int install_is_roots(const char *path, char why[INSTALL_WHY_SIZE])
+{
+    return walk_up(path, how_others_change_it, why) || walk_up(path, how_it_is_closed, why) ? -1 : 0;
 }
