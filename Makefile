@@ -87,7 +87,7 @@ fuzz-diff:
 
 install: all
 	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
-	@if [ -d $(BUILD)/preload ]; then cp -a $(BUILD)/preload '$(DESTDIR)$(PREFIX)/lib$(if $(MULTIARCH),/$(MULTIARCH))/pocketcan/'; fi
+	@if [ -d $(BUILD)/preload ]; then cp -a --no-preserve=ownership $(BUILD)/preload '$(DESTDIR)$(PREFIX)/lib$(if $(MULTIARCH),/$(MULTIARCH))/pocketcan/'; fi
 
 clean:
 	rm -rf build build-san-* build-fuzz build-coverage
