@@ -225,6 +225,12 @@ int family_check_receive(const struct bus *bus, uint32_t slot, int flags)
     return protocol->check_receive ? protocol->check_receive(&bus->data->slot[slot], flags) : 0;
 }
 
+bool family_send_waits(const struct bus *bus, uint32_t slot)
+{
+    const struct family_protocol *protocol = protocol_of(bus, slot);
+    return protocol->send_waits && protocol->send_waits(&bus->data->slot[slot]);
+}
+
 ssize_t family_read_other(const struct bus *bus, uint32_t slot, int fd, void *user, size_t size, int flags)
 {
     struct iovec iov = { user, size };

@@ -38,6 +38,9 @@ ssize_t family_read_other(const struct bus *bus, uint32_t slot, int fd, void *us
 /* What receiving with these flags says before it looks whether there is anything: 0 or -errno. For a door that has taken it already. */
 int family_check_receive(const struct bus *bus, uint32_t slot, int flags);
 
+/* Does sending wait for the end of the transfer, whatever MSG_DONTWAIT says? */
+bool family_send_waits(const struct bus *bus, uint32_t slot);
+
 static inline bool family_is_raw(const struct bus *bus, uint32_t slot)
 {
     return likely(load_relaxed(&bus->data->slot[slot].protocol) == CAN_RAW);
@@ -93,6 +96,8 @@ struct family_protocol {
     int (*getsockopt)(const struct bus *bus, uint32_t slot, int level, int name, void *user,
                       socklen_t *user_size);
     ssize_t (*send)(const struct bus *bus, uint32_t slot, int fd, const struct raw_send *message, int flags);
+    /* Does a send wait until all has been sent? NULL: it does not. */
+    bool (*send_waits)(const struct bus_slot *slot);
     /* What refuses to receive before it looks whether there is anything; NULL: nothing does. */
     int (*check_receive)(const struct bus_slot *slot, int flags);
     ssize_t (*receive)(const struct bus *bus, uint32_t slot, int fd, struct raw_receive *message, int flags);

@@ -240,6 +240,14 @@ static ssize_t send_message(const struct bus *bus, uint32_t number, int fd, cons
 
 /* ---- receiving ---- */
 
+static bool send_waits(const struct bus_slot *slot)
+{
+    struct isotp_options options;
+
+    load_options(slot, &options);
+    return options.opts.flags & CAN_ISOTP_WAIT_TX_DONE;
+}
+
 static int check_receive(const struct bus_slot *slot, int flags)
 {
     if (flags & ~(MSG_DONTWAIT | MSG_TRUNC | MSG_PEEK)) return -EINVAL;
@@ -274,5 +282,6 @@ const struct family_protocol family_isotp = { .open = open_slot,
                                               .setsockopt = set_option,
                                               .getsockopt = get_option,
                                               .send = send_message,
+                                              .send_waits = send_waits,
                                               .check_receive = check_receive,
                                               .receive = receive_message };

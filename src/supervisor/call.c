@@ -5,6 +5,7 @@
 #include "supervisor/call.h"
 #include "base/clock.h"
 #include "sockets/options.h"
+#include "supervisor/pump.h"
 #include "supervisor/remote.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +36,9 @@ static const struct {
     { SYS_dup, control_dup, control_dup },
     { SYS_close, control_close, control_close },
     { SYS_exit_group, control_exit, control_exit },
+    { SYS_close_range, control_change, control_change },
+    { SYS_execve, control_change, control_change },
+    { SYS_execveat, control_change, control_change },
     { SYS_dup2, control_dup_to, control_dup_to },
     { SYS_dup3, control_dup_to, control_dup_to },
     { SYS_accept, control_accept, NULL },
@@ -60,6 +64,7 @@ static void withdraw_error(const struct call *call, struct sock *sock)
     if (fd >= 0 && recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0) recv(fd, &byte, 1, MSG_DONTWAIT);
     call_give_back(sock, fd);
     sock_catch_up(sock);
+    pump_run(sock); /* what came after it */
 }
 
 static call_handler *handler_of(const struct call *call)
@@ -73,8 +78,14 @@ static call_handler *handler_of(const struct call *call)
 long call_run(struct call *call)
 {
     call_handler *handler = handler_of(call);
+    ssize_t over;
     long result;
 
+    if (call->job) {
+        if (!job_is_over(call->job, &over)) return CALL_HOLD;
+        call->job = NULL;
+        return over;
+    }
     call->sock = NULL;
     if (!call->start_ns) call->start_ns = clock_mono_ns();
     options_ask_for(call_tid(call));

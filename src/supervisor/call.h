@@ -4,6 +4,7 @@
 
 #include <linux/seccomp.h>
 #include "supervisor/filter.h"
+#include "supervisor/job.h"
 #include "supervisor/sock.h"
 
 #define CALL_BYTES SOCK_PACKET_MAX /* of data that one call moves through us */
@@ -22,6 +23,7 @@ struct call {
     struct sock *sock; /* what call_sock() found */
     /* Of a call that is held: */
     bool asked_limit;
+    struct job *job;               /* sends for it */
     bool is_last;                  /* of close(2): nobody else has the socket */
     uint64_t limit_ns;             /* CLOCK_MONOTONIC: when it gives up; 0: never */
     uint32_t done;                 /* messages of sendmmsg(2) and recvmmsg(2) */
@@ -48,7 +50,7 @@ call_handler data_read, data_readv, data_write, data_writev, data_pwritev2, data
 call_handler control_socket, control_socketpair, control_bind, control_connect, control_getsockname,
     control_getpeername, control_listen, control_accept, control_accept4, control_shutdown,
     control_getsockopt, control_setsockopt, control_ioctl, control_dup, control_dup_to, control_close,
-    control_exit, control_fcntl;
+    control_exit, control_change, control_fcntl;
 /* netlink.c: calls on descriptors of [netlink, end), from the same numbers */
 call_handler netlink_read, netlink_readv, netlink_write, netlink_writev, netlink_sendto, netlink_sendmsg,
     netlink_recvfrom, netlink_recvmsg, netlink_bind, netlink_setsockopt;

@@ -116,6 +116,13 @@ long control_close(struct call *call)
     return CALL_CONTINUE;
 }
 
+/* Any descriptor may become another. */
+long control_change(struct call *call)
+{
+    remote_changed(call_tid(call));
+    return CALL_CONTINUE;
+}
+
 static struct sock *sending;
 
 static void find_sending(struct sock *sock)

@@ -8,6 +8,7 @@
 #include "sockets/txstamp.h"
 #include "base/clock.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -51,15 +52,36 @@ static void *bring(const struct call *call, const struct iovec *from, size_t cou
     return memmove(bytes + CALL_BYTES - got, bytes, got);
 }
 
+/* The funnel would wait for the end of the transfer: that is a thread's business. Memory that ends early is not there for the funnel, which says so at once. */
+static bool is_for_a_job(const struct sock *sock, const struct raw_send *message)
+{
+    const struct iovec *iov = message->iov;
+
+    return !sock->is_raw && !message->name && !message->control && iov->iov_base == bytes &&
+           iov->iov_len <= CALL_BYTES && family_send_waits(sock_bus, sock->slot);
+}
+
+static long start_job(struct call *call, struct sock *sock, const struct raw_send *message, int flags)
+{
+    int fd = call_borrow(call, sock);
+
+    if (fd >= 0 && fcntl(fd, F_GETFL) & O_NONBLOCK) flags |= MSG_DONTWAIT;
+    call_give_back(sock, fd);
+    call->job = job_start(sock, message, flags);
+    return call->job ? CALL_HOLD : -ENOBUFS;
+}
+
 /* Hands it to the funnel; the program's own iov was gathered into `bytes`. */
 static long send_it(struct call *call, struct sock *sock, const struct raw_send *message, int flags)
 {
-    ssize_t result = message->name || message->control
-                         ? family_send(sock_bus, sock->slot, sock->ring.fd, message, flags | MSG_DONTWAIT)
-                         : family_write(sock_bus, sock->slot, sock->ring.fd, message->iov->iov_base,
-                                        message->iov->iov_len, flags | MSG_DONTWAIT);
+    ssize_t result;
     int fd;
 
+    if (is_for_a_job(sock, message)) return start_job(call, sock, message, flags);
+    result = message->name || message->control
+                 ? family_send(sock_bus, sock->slot, sock->ring.fd, message, flags | MSG_DONTWAIT)
+                 : family_write(sock_bus, sock->slot, sock->ring.fd, message->iov->iov_base,
+                                message->iov->iov_len, flags | MSG_DONTWAIT);
     if (result != -EAGAIN) {
         pump_all();
         return result;

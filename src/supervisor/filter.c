@@ -152,6 +152,9 @@ static const struct {
     { SYS_dup2, second_of_ours },
     { SYS_dup3, second_of_ours },
     { SYS_close, any_of_ours },
+    { SYS_close_range, always },
+    { SYS_execve, always }, /* ends descriptors */
+    { SYS_execveat, always },
     { SYS_exit_group, always }, /* ISO-TP sockets may have something left to send */
     { SYS_accept, any_of_ours },
     { SYS_accept4, any_of_ours },

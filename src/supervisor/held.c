@@ -53,17 +53,31 @@ static bool is_waiting(const struct call *call)
     return ioctl(call->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &call->notif.id) == 0;
 }
 
+/* What a call that a signal interrupts says. */
+static long interrupted(struct call *call)
+{
+    ssize_t result;
+
+    if (call->notif.data.nr == SYS_close || call->notif.data.nr == SYS_exit_group) return CALL_CONTINUE;
+    if (call->job) {
+        result = job_end(call->job);
+        call->job = NULL;
+        return result == -EINTR ? -ERESTARTSYS : result;
+    }
+    return call->done ? (long)call->done : -ERESTARTSYS;
+}
+
 /* Once more. Returns whether it is still held. */
 static bool retry(struct call *call)
 {
     long result;
 
-    if (!is_waiting(call)) return false;
+    if (!is_waiting(call)) {
+        if (call->job) job_end(call->job);
+        return false;
+    }
     result = call_run(call);
-    if (result == CALL_HOLD && remote_is_interrupted(call_tid(call)))
-        result = call->notif.data.nr == SYS_close || call->notif.data.nr == SYS_exit_group ? CALL_CONTINUE
-                 : call->done                                                              ? (long)call->done
-                                                                                           : -ERESTARTSYS;
+    if (result == CALL_HOLD && remote_is_interrupted(call_tid(call))) result = interrupted(call);
     if (result == CALL_HOLD) return true;
     answer(call, result);
     return false;
@@ -93,6 +107,9 @@ void held_drop(int listener)
     int kept = 0;
 
     for (int i = 0; i < held_count; i++)
-        if (held[i].listener != listener) held[kept++] = held[i];
+        if (held[i].listener != listener)
+            held[kept++] = held[i];
+        else if (held[i].job)
+            job_end(held[i].job);
     held_count = kept;
 }

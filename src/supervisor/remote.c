@@ -163,6 +163,14 @@ void remote_closed(pid_t tid, int fd)
     if (entry->fd == fd) entry->since_ns = 0;
 }
 
+void remote_changed(pid_t tid)
+{
+    pid_t process = remote_process(tid);
+
+    for (unsigned i = 0; i < KNOWN; i++)
+        if (known[i].process == process) known[i].since_ns = 0;
+}
+
 /* 0: it is none. */
 static uint64_t ask_inode(pid_t tid, int fd)
 {

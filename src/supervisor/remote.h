@@ -24,8 +24,9 @@ uint64_t remote_socket(pid_t tid, int fd);
 unsigned remote_holders(uint64_t inode);
 /* Does this process have it? */
 bool remote_holds(pid_t tid, uint64_t inode);
-/* It is about to be closed, or to become another. */
+/* It is about to be closed, or to become another: this one, or any. */
 void remote_closed(pid_t tid, int fd);
+void remote_changed(pid_t tid);
 /* The lowest number in [first, end) that it does not use, or -1. */
 int remote_free_number(pid_t tid, int first, int end);
 /* A descriptor of ours for the same socket, or -errno. */
