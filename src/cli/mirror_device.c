@@ -64,6 +64,7 @@ int mirror_device_open(struct mirror_device *device, const char *name)
     snprintf(device->name, sizeof(device->name), "%s", name);
     memcpy(request.ifr_name, device->name, sizeof(device->name));
     error = sys_call(SYS_ioctl, device->fd, TUNSETIFF, &request);
+    memcpy(device->name, request.ifr_name, sizeof(device->name)); /* of "can%d" the kernel makes can0 */
     if (!error) error = sys_call(SYS_ioctl, device->fd, TUNSETLINK, ARPHRD_CAN);
     if (!error) {
         device->control = (int)sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
