@@ -44,6 +44,9 @@ static uint8_t *room(struct capture_file *file)
     return file->buffer + file->used;
 }
 
+/* A block has been written there. (`used +=` beside room(), which may change it, would have no order.) */
+static void keep(struct capture_file *file, size_t size) { file->used += size; }
+
 void capture_file_begin(struct capture_file *file, int fd)
 {
     struct utsname system;
@@ -52,7 +55,7 @@ void capture_file_begin(struct capture_file *file, int fd)
     *file = (struct capture_file){ .fd = fd, .start_ns = now_ns() };
     uname(&system);
     snprintf(about, sizeof(about), "%s %s", system.sysname, system.release);
-    file->used += pcapng_section(room(file), "pocketcan " POCKETCAN_VERSION, about);
+    keep(file, pcapng_section(room(file), "pocketcan " POCKETCAN_VERSION, about));
 }
 
 /* Where it stands, or file->count. */
@@ -96,7 +99,7 @@ void capture_file_interface(struct capture_file *file, const struct bus *bus, ui
         snprintf(name, sizeof(name), "if%u", ifindex);
     snprintf(about, sizeof(about), "pocketcan %s in %s",
              known ? links_kind_name(link_state_kind(link.state)) : "", bus->dir);
-    file->used += pcapng_interface(room(file), name, about);
+    keep(file, pcapng_interface(room(file), name, about));
 }
 
 void capture_file_frame(struct capture_file *file, const struct bus *bus, const struct capture_frame *frame)
@@ -110,7 +113,7 @@ void capture_file_frame(struct capture_file *file, const struct bus *bus, const 
                                           .size = frame->size,
                                           .direction = frame->outbound ? PCAPNG_OUTBOUND : PCAPNG_INBOUND,
                                           .dropped = frame->dropped };
-    file->used += pcapng_packet(room(file), &packet);
+    keep(file, pcapng_packet(room(file), &packet));
     file->interfaces[at].received += 1 + (uint64_t)frame->dropped;
     file->interfaces[at].dropped += frame->dropped;
     file->frames++;
@@ -136,7 +139,7 @@ int capture_file_end(struct capture_file *file)
         const struct pcapng_statistics statistics = { at, file->start_ns, end_ns,
                                                       file->interfaces[at].received,
                                                       file->interfaces[at].dropped };
-        file->used += pcapng_statistics(room(file), &statistics);
+        keep(file, pcapng_statistics(room(file), &statistics));
     }
     capture_file_flush(file);
     if (close(file->fd) < 0 && !file->error) file->error = -errno;
