@@ -5,6 +5,7 @@
 #include "cli/capture_file.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,8 @@ void capture_file_flush(struct capture_file *file)
         ssize_t size = write(file->fd, file->buffer + done, file->used - done);
         if (size >= 0)
             done += (size_t)size;
+        else if (errno == EAGAIN) /* somebody made the pipe non-blocking */
+            poll(&(struct pollfd){ file->fd, POLLOUT, 0 }, 1, -1);
         else if (errno != EINTR)
             file->error = -errno;
     }
