@@ -44,6 +44,7 @@ ssize_t packets_sendmsg(int fd, const struct msghdr *msg, int flags)
 /* ---- mmap ---- */
 
 #define PAGE_MASK 4095
+#define PAGE_BITS 12
 
 static void *mapped(void *at, size_t size, int protection, int flags, int fd, int64_t offset)
 {
@@ -53,14 +54,15 @@ static void *mapped(void *at, size_t size, int protection, int flags, int fd, in
 
     if (unlikely(fd_kind(entry) == FD_RAW && bus) && packet_ring_may_be(bus, fd_number(entry)))
         result = packet_ring_map(bus, fd_number(entry), size, flags, offset);
-    else if (!(offset & PAGE_MASK))
+    else if (!(offset & PAGE_MASK) && (sizeof(long) == 8 || !((uint64_t)offset >> (32 + PAGE_BITS))))
         result = sys_mmap(at, size, protection, flags, fd, offset);
     return sys_is_error(result) ? (errno = (int)-(long)result, MAP_FAILED) : result;
 }
 
 EXPORT void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
-    return mapped(at, size, protection, flags, fd, offset);
+    /* Files have no negative offsets: in 32 bits, they are those from 2 GB on. */
+    return mapped(at, size, protection, flags, fd, sizeof(offset) < 8 ? (uint32_t)offset : offset);
 }
 
 EXPORT void *mmap64(void *at, size_t size, int protection, int flags, int fd, off64_t offset)

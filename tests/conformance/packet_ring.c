@@ -217,3 +217,26 @@ TEST(ring_reserves_room_before_frames)
     CHECK_EQ(packet->tp_mac, plain + 4);
     CHECK_EQ(((struct can_frame *)((char *)packet + packet->tp_mac))->can_id, 0x123);
 }
+
+/* mmap() by the name that 32-bit programs call who know of no large files: offsets from 2 GB on are negative numbers. */
+void *short_mmap(void *at, size_t size, int protection, int flags, int fd, long offset) __asm__("mmap");
+
+TEST(other_files_are_mapped_where_they_were)
+{
+    const uint64_t at = 0xc0000000, far = 1ull << 50;
+    int fd = memfd_create("far", MFD_CLOEXEC);
+    const char *byte;
+
+    OK(ftruncate(fd, (off_t)at + 4096));
+    CHECK_EQ(pwrite(fd, "x", 1, (off_t)at), 1);
+    byte = short_mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, (long)at);
+    CHECK(byte != MAP_FAILED);
+    CHECK_EQ(*byte, 'x');
+    byte = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, (off_t)at);
+    CHECK(byte != MAP_FAILED);
+    CHECK_EQ(*byte, 'x');
+    if (sizeof(long) < 8)
+        CHECK_EQ(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, (off_t)far) == MAP_FAILED ? errno : 0, EINVAL);
+    CHECK_EQ(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 1) == MAP_FAILED ? errno : 0, EINVAL);
+    close(fd);
+}
