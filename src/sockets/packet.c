@@ -201,10 +201,13 @@ static ssize_t packet_send(const struct bus *bus, uint32_t number, int fd, const
 ssize_t packet_send_for(const struct bus *bus, int fd, const struct raw_send *message)
 {
     struct target target;
-    int error = find_target(bus, NULL, message, &target), type, own;
+    int type, domain = 0, own, error;
     socklen_t size = sizeof(type);
     ssize_t result;
 
+    if (sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_PACKET)
+        return -ENXIO; /* whatever else says so means something else */
+    error = find_target(bus, NULL, message, &target);
     if (error == -ENXIO || sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0)
         return -ENXIO;
     own = packet_socket(bus, type | SOCK_CLOEXEC, 0);
