@@ -109,12 +109,25 @@ static int receive_listener(int fd, struct filter_range *range)
     struct msghdr msg = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
     };
+    ssize_t size = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
     int listener;
 
-    if (recvmsg(fd, &msg, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(*range)) return -1;
-    if (msg.msg_controllen < CMSG_LEN(sizeof(int)) || control.head.cmsg_type != SCM_RIGHTS) return -1;
+    if (size < 0 || msg.msg_controllen < CMSG_LEN(sizeof(int)) || control.head.cmsg_type != SCM_RIGHTS)
+        return -1;
     memcpy(&listener, CMSG_DATA(&control.head), sizeof(listener));
-    return listener;
+    if (size == (ssize_t)sizeof(*range)) return listener;
+    close(listener);
+    return -1;
+}
+
+/* Whoever can reach the door is let in by the directory's mode already; this also holds when somebody opened that. */
+static bool is_allowed(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == geteuid() || peer.uid == 0);
 }
 
 /* A program: who comes here does nothing else until it is answered. */
@@ -127,7 +140,7 @@ static void entrance_ready(struct watch *watch, uint32_t events)
     (void)events;
     if (fd < 0) return;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
-    listener = receive_listener(fd, &range);
+    listener = is_allowed(fd) ? receive_listener(fd, &range) : -1;
     if (listener >= 0 && add_listener(listener, &range))
         send(fd, "", 1, MSG_NOSIGNAL);
     else if (listener >= 0)

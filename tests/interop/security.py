@@ -53,6 +53,17 @@ def show(path):
         print(errno.errorcode.get(-struct.unpack_from("=i", sock.recv(65536))[0], "done"))
 
 
+def door(path):
+    """Somebody hands a descriptor in at the second door."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        sock.connect(path)
+        socket.send_fds(sock, [struct.pack("=4i", 900, 910, 920, 930)], [os.eventfd(0)])
+        print("taken" if sock.recv(1) else "refused")
+    except OSError as error:
+        print("refused" if error.errno in (errno.EPIPE, errno.ECONNRESET) else errno.errorcode[error.errno])
+
+
 def send(path):
     """A token to a socket's name."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
