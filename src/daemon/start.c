@@ -317,6 +317,10 @@ int daemon_stop(struct instance *instance)
         lock_fd = instance_lock_daemon(instance, INSTANCE_WAIT_MS, false);
         if (lock_fd >= 0) instance_remove(instance);
     }
+    if (lock_fd < 0 && lock_fd != -ENOENT && !holder)
+        return instance_fail(instance, lock_fd,
+                             "somebody holds %s/lock, and it does not say who: see `fuser %s/lock`",
+                             instance->dir, instance->dir);
     if (lock_fd < 0 && lock_fd != -ENOENT)
         return instance_fail(instance, lock_fd, "the daemon of %s does not end: kill process %d",
                              instance->dir, (int)holder);
