@@ -30,6 +30,7 @@
 #define SWEEP_MS     200
 
 struct listener {
+    struct listener *next;
     struct watch watch;
     struct filter_range range;
 };
@@ -37,7 +38,7 @@ struct listener {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct watch entrance = { .fd = -1 };
 static char entrance_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-static int listeners;
+static struct listener *listeners;
 static bool started, finishing;
 static int id;
 
@@ -65,15 +66,17 @@ static void receive(struct listener *from)
 
 static void listener_ready(struct watch *watch, uint32_t events)
 {
-    struct listener *listener = watch_owner(watch, struct listener, watch);
+    struct listener *listener = watch_owner(watch, struct listener, watch), **at;
 
     if (events & EPOLLIN) receive(listener);
     if (!(events & EPOLLHUP)) return; /* nobody is left behind it */
+    for (at = &listeners; *at != listener;)
+        at = &(*at)->next;
+    *at = listener->next;
     watch_end(watch);
     held_drop(watch->fd);
     close(watch->fd);
     free(listener);
-    listeners--;
 }
 
 /* Its answers should wake the program on our processor: it has nothing else to do there. */
@@ -93,7 +96,8 @@ static bool add_listener(int fd, const struct filter_range *range)
         free(listener);
         return false;
     }
-    listeners++;
+    listener->next = listeners;
+    listeners = listener;
     return true;
 }
 
@@ -225,7 +229,7 @@ static void serve_the_rest(void)
     pthread_mutex_init(&lock, NULL);
     remote_forget();
     pthread_mutex_lock(&lock);
-    while (listeners > 0)
+    while (listeners)
         turn();
     if (entrance_path[0]) unlink(entrance_path);
 }
@@ -236,7 +240,7 @@ void supervisor_finish(bool lets_run)
 
     if (!started) return;
     pthread_mutex_lock(&lock);
-    if (lets_run && listeners > 0) child = fork();
+    if (lets_run && listeners) child = fork();
     if (child == 0) {
         serve_the_rest();
         _exit(0);
