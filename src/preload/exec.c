@@ -84,6 +84,7 @@ static void wrap(char *to[], const char *path, char *const argv[], size_t count)
 static int by_launcher(const char *path, char *const argv[], char *const envp[])
 {
     size_t count = count_of(argv);
+    // cppcheck-suppress allocaCalled ; in a child of vfork() there is nothing but the stack
     char **wrapped = __builtin_alloca((count + 3) * sizeof(*wrapped));
 
     wrap(wrapped, path, argv, count);
@@ -138,6 +139,7 @@ EXPORT int execl(const char *path, const char *first, ...)
     char **argv;
     va_list list;
 
+    // cppcheck-suppress allocaCalled ; in a child of vfork() there is nothing but the stack
     GATHER(list, first, argv);
     va_end(list);
     return execve(path, argv, environ);
@@ -148,6 +150,7 @@ EXPORT int execlp(const char *name, const char *first, ...)
     char **argv;
     va_list list;
 
+    // cppcheck-suppress allocaCalled ; in a child of vfork() there is nothing but the stack
     GATHER(list, first, argv);
     va_end(list);
     return execvp(name, argv);
@@ -158,6 +161,7 @@ EXPORT int execle(const char *path, const char *first, ...)
     char **argv, **envp;
     va_list list;
 
+    // cppcheck-suppress allocaCalled ; in a child of vfork() there is nothing but the stack
     GATHER(list, first, argv);
     envp = va_arg(list, char **);
     va_end(list);
@@ -174,6 +178,7 @@ EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_acti
 
     if (!needs_supervisor(path) || !has_few(argv))
         return real.posix_spawn(pid, path, actions, attributes, argv, envp);
+    // cppcheck-suppress allocaCalled ; in a child of vfork() there is nothing but the stack
     wrapped = __builtin_alloca((count + 3) * sizeof(*wrapped));
     wrap(wrapped, path, argv, count);
     return real.posix_spawn(pid, launcher, actions, attributes, wrapped, envp);
