@@ -58,6 +58,7 @@ int packet_socket(const struct bus *bus, int type, int protocol)
     int fd = raw_open(bus, SOCK_DGRAM | (type & (SOCK_CLOEXEC | SOCK_NONBLOCK)), &slot, &gen);
 
     if (fd < 0) return fd;
+    process_need_ext(); /* it gets CAN XL, without asking; without that memory, all but these */
     slot_set_packet(bus, slot, (uint32_t)type & 0xf, ntohs((uint16_t)protocol));
     slot_bind(bus, slot, IMAP_ANY, 0);
     return fd;

@@ -10,6 +10,7 @@
 #include "bus/ring.h"
 #include "bus/slot.h"
 #include "can/frame.h"
+#include "sockets/process.h"
 #include "sockets/usermem.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -154,6 +155,7 @@ int packet_ring_set(const struct bus *bus, uint32_t slot, const void *user, sock
     error = check(&request, reserve);
     if (!error) error = make(bus, slot, &request, reserve);
     if (error) return error;
+    process_need_ext();          /* for CAN XL: the socket may have been inherited, or passed to us */
     store_seq(&at->stamp_on, 1); /* each frame in it has a time */
     slot_update_rx_flags(bus, slot);
     return 0;

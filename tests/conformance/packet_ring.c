@@ -1,7 +1,9 @@
 /* Mapped receive rings of packet sockets on CAN links: TPACKET_V3, as libpcap uses them. */
 #include "packet.h"
 
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 enum { BLOCK = 4096 * 4, BLOCKS = 4, FRAME = 2048, RETIRE_MS = 20 };
 
@@ -105,6 +107,47 @@ TEST(ring_shows_frames_and_what_they_came_with)
     packet = (struct tpacket3_hdr *)((char *)packet + packet->tp_next_offset);
     from = (struct sockaddr_ll *)((char *)packet + TPACKET_ALIGN(sizeof(*packet)));
     CHECK_EQ(from->sll_pkttype, PACKET_BROADCAST);
+}
+
+/* The process of the ring has never asked for CAN XL. */
+static void send_xl_elsewhere(int index, int bytes)
+{
+    int sender, status;
+    pid_t child = fork();
+
+    if (child == 0) {
+        unsigned char f[2060] = {
+            0x23, 0x01, 0, 0, 0x80, 5, (unsigned char)bytes, (unsigned char)(bytes >> 8)
+        };
+        sender = raw_bound(index);
+        raw_set(sender, 7 /* CAN_RAW_XL_FRAMES */, 1);
+        f[bytes + 11] = 0x77;
+        _exit(write(sender, f, bytes + 12) != bytes + 12);
+    }
+    OK(waitpid(child, &status, 0));
+    CHECK_EQ(status, 0);
+}
+
+TEST(ring_shows_long_frames_of_other_processes)
+{
+    int index = VCAN_UP_MTU(2060), waiting = -1;
+    struct ring r = ring_on(index, PROTOCOL_CANXL);
+    struct packet got;
+    struct tpacket_hdr_v1 *head;
+    struct tpacket3_hdr *packet;
+
+    send_xl_elsewhere(index, 300);
+    head = ring_await(&r);
+    CHECK_EQ(head->num_pkts, 1);
+    packet = (struct tpacket3_hdr *)(r.base + head->offset_to_first_pkt);
+    CHECK_EQ(packet->tp_snaplen, 312);
+    CHECK_EQ(((unsigned char *)packet)[packet->tp_mac + 311], 0x77);
+    r.fd = packet_on(index, PROTOCOL_CANXL);
+    send_xl_elsewhere(index, 400);
+    OK(ioctl(r.fd, FIONREAD, &waiting));
+    CHECK_EQ(waiting, 412);
+    got = packet_get(r.fd);
+    CHECK_EQ(got.size, 412);
 }
 
 TEST(ring_is_readable_until_its_blocks_are_returned)
