@@ -7,6 +7,8 @@
 
 #define OPTIONS_MAX 16
 
+#define LEFT_WIDTH 22 /* of options in the help */
+
 static const char empty_text[] = "";
 
 /* The table in getopt's form. Options without a letter are known by 256 + their index. */
@@ -96,7 +98,8 @@ void options_print_help(const struct cli_command *command)
         if (option->letter) snprintf(letter, sizeof(letter), "-%c, ", option->letter);
         snprintf(left, sizeof(left), "%s--%s%s%s", letter, option->name, option->argument ? " " : empty_text,
                  option->argument ? option->argument : empty_text);
-        printf("  %-22s %s\n", left, option->help);
+        printf("  %-*s%s%s\n", LEFT_WIDTH, left,
+               strlen(left) > LEFT_WIDTH ? "\n                         " : " ", option->help);
     }
 }
 
