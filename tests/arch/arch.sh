@@ -16,7 +16,7 @@ run_arch() {
 
 # Under qemu-user: all programs but
 #   fd_exec                  executes itself, which needs the emulator registered with binfmt_misc
-#   packet_ring              the emulator has no PACKET_RX_RING to be mapped
+#   packet_ring              cannot map its rings there; why is not looked into yet (on i386 it passes)
 #   bcm_receive, bcm_procfs  count what a full buffer loses, and read from it while the daemon still has frames to serve
 run_emulated() { # NAME EMULATOR LIBC
     local name=$1 emulator=$2 libc=$3 path programs=()
