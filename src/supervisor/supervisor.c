@@ -124,6 +124,13 @@ static int receive_listener(int fd, struct filter_range *range)
     return -1;
 }
 
+/* Other descriptors would never say that nobody is left behind them. */
+static bool is_listener(int fd)
+{
+    uint64_t call = 0;
+    return ioctl(fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &call) == 0 || errno == ENOENT;
+}
+
 /* Whoever can reach the door is let in by the directory's mode already; this also holds when somebody opened that. */
 static bool is_allowed(int fd)
 {
@@ -146,7 +153,7 @@ static void entrance_ready(struct watch *watch, uint32_t events)
     if (fd < 0) return;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
     listener = is_allowed(fd) ? receive_listener(fd, &range) : -1;
-    if (listener >= 0 && add_listener(listener, &range))
+    if (listener >= 0 && is_listener(listener) && add_listener(listener, &range))
         send(fd, "", 1, MSG_NOSIGNAL);
     else if (listener >= 0)
         close(listener);

@@ -53,12 +53,22 @@ def show(path):
         print(errno.errorcode.get(-struct.unpack_from("=i", sock.recv(65536))[0], "done"))
 
 
-def door(path):
+def listener():
+    """To our own system calls, of a filter that lets all of them pass."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    allow = (ctypes.c_uint64 * 1)(0x06 | 0x7FFF0000 << 32)  # BPF_RET, SECCOMP_RET_ALLOW
+    program = struct.pack("=HxxxxxxQ", 1, ctypes.addressof(allow))
+    libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+    number = {"x86_64": 317, "aarch64": 277}[os.uname().machine]
+    return libc.syscall(number, 1, 8, program)  # SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER
+
+
+def door(path, what="listener"):
     """Somebody hands a descriptor in at the second door."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         sock.connect(path)
-        socket.send_fds(sock, [struct.pack("=4i", 900, 910, 920, 930)], [os.eventfd(0)])
+        socket.send_fds(sock, [struct.pack("=4i", 900, 910, 920, 930)], [listener() if what == "listener" else os.eventfd(0)])
         print("taken" if sock.recv(1) else "refused")
     except OSError as error:
         print("refused" if error.errno in (errno.EPIPE, errno.ECONNRESET) else errno.errorcode[error.errno])
