@@ -62,7 +62,8 @@ static void *mapped(void *at, size_t size, int protection, int flags, int fd, in
 EXPORT void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
     /* Files have no negative offsets: in 32 bits, they are those from 2 GB on. */
-    return mapped(at, size, protection, flags, fd, sizeof(offset) < 8 ? (uint32_t)offset : offset);
+    return mapped(at, size, protection, flags, fd,
+                  sizeof(offset) < 8 ? (off64_t)(uint32_t)offset : (off64_t)offset);
 }
 
 EXPORT void *mmap64(void *at, size_t size, int protection, int flags, int fd, off64_t offset)
