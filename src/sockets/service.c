@@ -17,7 +17,8 @@
 #include <time.h>
 
 #define CATCH_UP_NS 20000000
-#define PIECES      1024     /* UIO_MAXIOV */
+#define AMPLE       4096u /* bytes of messages; the default buffer has room for 20 KB of the smallest ones */
+#define PIECES      1024  /* UIO_MAXIOV */
 #define ROOM_NS     10000000 /* between two attempts: the kernel calls a socket writable late */
 #define LEAST_BUFFER                                                                                         \
     0 /* SO_SNDBUF: the kernel makes it the least it can, so that one SERVICE_BALLAST fills it */
@@ -183,6 +184,15 @@ void service_catch_up(const struct bus *bus)
     while (load_acquire(&bus->data->slot[inbox].queue_head) < head && clock_mono_ns() - start < CATCH_UP_NS);
 }
 
+/* In Linux, frames that were sent before us are in the queue by now, or were dropped because it was full. That matters when it may be nearly full: then who takes a
+ * message must not make room for one of them. */
+static void wait_before_making_room(const struct bus *bus, const struct bus_slot *slot)
+{
+    uint64_t waiting = load_relaxed(&slot->queue_head) - load_relaxed(&slot->queue_tail);
+
+    if (waiting > AMPLE || (waiting && load_relaxed(&slot->rx_limit))) service_catch_up(bus);
+}
+
 /* One message: 1, or -errno. */
 static int take(const struct bus *bus, uint32_t number, int fd, struct raw_receive *message, int flags,
                 struct mqueue_message *out)
@@ -195,6 +205,7 @@ static int take(const struct bus *bus, uint32_t number, int fd, struct raw_recei
 
     if (!window) return -ENOMEM;
     for (;;) {
+        wait_before_making_room(bus, slot);
         result = raw_take_error(slot);
         if (!result) result = mqueue_take(bus, number, window, flags & MSG_PEEK, out, scatter, message);
         if (result) break;
