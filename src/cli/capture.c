@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/sys.h"
 #include "bus/links.h"
 #include "bus/wake.h"
@@ -186,17 +187,9 @@ int capture_send(const struct bus *bus, const struct capture_source *source, con
 #define LINGER_NS  100000u
 #define SLEEPS_MAX 64u
 
-static uint64_t mono_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 bool capture_linger(struct capture_patience *patience, bool (*has)(void *context), void *context)
 {
-    uint64_t start_ns = mono_ns();
+    uint64_t start_ns = clock_mono_ns();
 
     if (patience->sleeps) {
         patience->sleeps--;
@@ -208,7 +201,7 @@ bool capture_linger(struct capture_patience *patience, bool (*has)(void *context
             return true;
         }
         sched_yield();
-    } while (mono_ns() - start_ns < LINGER_NS);
+    } while (clock_mono_ns() - start_ns < LINGER_NS);
     patience->last = patience->last < SLEEPS_MAX / 2 ? 2 * patience->last + 1 : SLEEPS_MAX;
     patience->sleeps = patience->last;
     return false;

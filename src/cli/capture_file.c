@@ -10,19 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "bus/links.h"
 #include "cli/pcapng.h"
 #include "config.h"
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 void capture_file_flush(struct capture_file *file)
 {
@@ -55,7 +47,7 @@ void capture_file_begin(struct capture_file *file, int fd)
     struct utsname system;
     char about[sizeof(system.sysname) + sizeof(system.release)];
 
-    *file = (struct capture_file){ .fd = fd, .start_ns = now_ns() };
+    *file = (struct capture_file){ .fd = fd, .start_ns = clock_real_ns() };
     uname(&system);
     snprintf(about, sizeof(about), "%s %s", system.sysname, system.release);
     keep(file, pcapng_section(room(file), "pocketcan " POCKETCAN_VERSION, about));
@@ -136,7 +128,7 @@ void capture_file_lost(struct capture_file *file, uint32_t ifindex, uint32_t los
 
 int capture_file_end(struct capture_file *file)
 {
-    uint64_t end_ns = now_ns();
+    uint64_t end_ns = clock_real_ns();
 
     for (unsigned at = 0; at < file->count; at++) {
         const struct pcapng_statistics statistics = { at, file->start_ns, end_ns,

@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "cli/bench.h"
 #include "cli/capture_file.h"
 #include "cli/commands.h"
@@ -42,14 +42,6 @@ struct dump {
     struct capture_watch watch;
     struct capture_file file;
 };
-
-static uint64_t time_ns(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* ---- frames ---- */
 
@@ -80,7 +72,7 @@ static bool take(struct dump *dump, struct capture_source *socket, struct captur
 /* Takes what an empty source has by now. */
 static void refill(struct dump *dump, struct source *source)
 {
-    uint64_t now_ns = time_ns(CLOCK_REALTIME);
+    uint64_t now_ns = clock_real_ns();
 
     source->first = source->count = 0;
     while (source->count < TAKEN_MAX && take(dump, &source->socket, &source->taken[source->count]))
@@ -135,7 +127,7 @@ static bool look(struct dump *dump)
 
 static int left_ms(uint64_t deadline_ns)
 {
-    uint64_t now = time_ns(CLOCK_MONOTONIC);
+    uint64_t now = clock_mono_ns();
 
     if (!deadline_ns) return -1;
     if (now >= deadline_ns) return 0;
@@ -186,7 +178,7 @@ static bool wait_for_more(struct dump *dump, uint64_t deadline_ns)
 
 static void capture(struct dump *dump)
 {
-    uint64_t deadline_ns = dump->plan->span_ns ? time_ns(CLOCK_MONOTONIC) + dump->plan->span_ns : 0;
+    uint64_t deadline_ns = dump->plan->span_ns ? clock_mono_ns() + dump->plan->span_ns : 0;
 
     while (!capture_is_stopped() && !is_done(dump) && left_ms(deadline_ns) != 0) {
         if (look(dump) || capture_linger(&dump->patience, has_any, dump)) continue;

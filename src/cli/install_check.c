@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "cli/doctor.h"
 #include "cli/link.h"
 #include "daemon/start.h"
@@ -50,18 +50,15 @@ _Noreturn static void become(const struct attempt *attempt, int out_fd)
 /* Reads what it says until it ends; what fits of it. Returns false when that took too long. */
 static bool listen_to(int fd, char *said, size_t room)
 {
-    struct timespec start, now;
+    uint64_t start_ns = clock_mono_ns();
     size_t used = 0;
     ssize_t got = 1;
 
-    clock_gettime(CLOCK_MONOTONIC, &start);
     while (got > 0) {
         char rest[256];
         bool fits = used + 1 < room;
         struct pollfd wait = { .fd = fd, .events = POLLIN };
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        long left =
-            PATIENCE_MS - (now.tv_sec - start.tv_sec) * 1000 - (now.tv_nsec - start.tv_nsec) / 1000000;
+        long left = PATIENCE_MS - (long)((clock_mono_ns() - start_ns) / 1000000);
         if (left <= 0 || poll(&wait, 1, (int)left) <= 0) break;
         got = read(fd, fits ? said + used : rest, fits ? room - 1 - used : sizeof(rest));
         if (fits && got > 0) used += (size_t)got;
