@@ -144,26 +144,28 @@ static bool is_our_name(const char *name)
 }
 
 /* Is it an instance's directory, or may it become one? What lies in it is removed at the end, so it must not be anybody's data: it
- * has our version file, or is empty, or one that was killed while it filled the directory left it so, with its lock. */
-static bool is_instance(const char *path)
+ * has our version file, or is empty, or one that was killed while it filled the directory left it so, with its lock. The lock is the
+ * first file of an instance: whatever else of it the scan saw, the lock was there before, so it is looked for after the scan. */
+static bool looks_like_instance(const char *path)
 {
     char file[INSTANCE_DIR_MAX + 16];
     unsigned ours = 0, others = 0;
-    bool locked;
     int version;
 
     snprintf(file, sizeof(file), "%s/version", path);
     version = begins_with(file, "pocketcan");
     if (version >= 0) return version;
-    snprintf(file, sizeof(file), "%s/lock", path);
-    locked = access(file, F_OK) == 0;
     DIR *dir = opendir(path);
     if (!dir) return errno == ENOENT; /* it went meanwhile: not for this reason */
     for (struct dirent *entry; (entry = readdir(dir));)
         *(is_our_name(entry->d_name) ? &ours : &others) += 1;
     closedir(dir);
-    return !others && (locked || ours <= 3); /* ".", "..", and `made` */
+    snprintf(file, sizeof(file), "%s/lock", path);
+    return !others && (ours <= 3 || access(file, F_OK) == 0); /* ".", "..", and `made` */
 }
+
+/* An instance that ends takes its lock away last: the second look finds nothing of it. */
+static bool is_instance(const char *path) { return looks_like_instance(path) || looks_like_instance(path); }
 
 int instance_enter(struct instance *instance, bool make)
 {
