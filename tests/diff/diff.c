@@ -101,16 +101,18 @@ static void enter(int number)
 static void fork_into(const struct step *step)
 {
     int number = step_word(step, 0)[1] - '0';
+    const struct diff_process parent =
+        world->process[step->process]; /* which goes on before the child has begun */
     pid_t pid;
 
-    world->process[number] = world->process[step->process];
+    world->process[number] = parent;
     world->shared = true;
     for (int i = 0; i < EPOLLS; i++)
         world->process[number].epoll[i] = -1;
     pid = fork();
     if (pid == 0) {
         for (int i = 0; i < EPOLLS; i++)
-            close(world->process[step->process].epoll[i]);
+            close(parent.epoll[i]);
         enter(number);
     }
     world->process[number].pid = pid;
