@@ -213,23 +213,44 @@ void wake_hung_up(const struct bus *bus, uint32_t slot)
     store_seq(&at->error, ECONNRESET);
 }
 
+/* Takes the tokens off. True when there were any. */
+static bool take_tokens(const struct bus *bus, uint32_t slot, int fd)
+{
+    char tokens[8];
+    bool any = false;
+    long got;
+
+    while ((got = sys_call(SYS_recvfrom, fd, tokens, sizeof(tokens), MSG_DONTWAIT, NULL, NULL)) > 0)
+        any = true;
+    if (unlikely(got == 0)) wake_hung_up(bus, slot);
+    return any;
+}
+
+/* Waits a little for a token that is being sent: else it comes when there is nothing to report any more. */
+static void await_token(const atomic_u32 *armed)
+{
+    for (unsigned i = 0; i < SENDING_SPINS && (load_seq(armed) & 3) == WAKE_SENDING; i++)
+        cpu_relax();
+}
+
 static bool settle(const struct bus *bus, uint32_t slot, int fd,
                    bool (*is_pending)(const struct bus *, uint32_t))
 {
     atomic_u32 *armed = &bus->data->slot[slot].armed;
-    uint32_t word, fresh;
-    char tokens[8];
-    long got;
+    uint32_t word = load_seq(armed), fresh;
 
-    for (unsigned i = 0; i < SENDING_SPINS && (load_seq(armed) & 3) == WAKE_SENDING; i++)
-        cpu_relax();
-    do {
+    /* Who was woken by the token finds it here, while its sender still returns from sending it. */
+    if (!take_tokens(bus, slot, fd) && (word & 3) == WAKE_SENDING) {
+        await_token(armed);
         word = load_seq(armed);
-        while ((got = sys_call(SYS_recvfrom, fd, tokens, sizeof(tokens), MSG_DONTWAIT, NULL, NULL)) > 0)
-            ;
-        if (unlikely(got == 0)) wake_hung_up(bus, slot);
+        take_tokens(bus, slot, fd);
+    }
+    for (;;) {
         fresh = ((word & ~3u) + 4) | WAKE_ARMED;
-    } while (!cas32(armed, word, fresh));
+        if (cas32(armed, word, fresh)) break;
+        word = load_seq(armed);
+        take_tokens(bus, slot, fd);
+    }
     if (!is_pending(bus, slot)) return true;
     if (is_pending == wake_readable && load_relaxed(&bus->data->slot[slot].protocol) > CAN_RAW)
         return false; /* the reader takes it now; a token would have to come from the worker (wake.h) */
