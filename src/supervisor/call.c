@@ -5,6 +5,7 @@
 #include "supervisor/call.h"
 #include "base/clock.h"
 #include "sockets/options.h"
+#include "supervisor/errors.h"
 #include "supervisor/pump.h"
 #include "supervisor/remote.h"
 #include <errno.h>
@@ -55,16 +56,15 @@ static const struct {
     { SYS_setsockopt, control_setsockopt, netlink_setsockopt },
 };
 
-/* The call took the pending error: the packet that stands for it is to go, if nothing lies before it. */
-static void withdraw_error(const struct call *call, struct sock *sock)
+/* What poll(2) says of the program's end has to be true when it has its answer. */
+static void settle(const struct call *call, struct sock *sock)
 {
-    int fd = call_borrow(call, sock);
-    char byte;
+    bool errors = errors_shown(sock), blocks = pump_wants_block(sock);
+    int fd = errors || blocks ? call_borrow(call, sock) : -1;
 
-    if (fd >= 0 && recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0) recv(fd, &byte, 1, MSG_DONTWAIT);
+    if (fd >= 0 && errors) errors_take_back(sock, fd);
+    if (fd >= 0 && blocks) pump_block(sock, fd);
     call_give_back(sock, fd);
-    sock_catch_up(sock);
-    pump_run(sock); /* what came after it */
 }
 
 static call_handler *handler_of(const struct call *call)
@@ -82,23 +82,30 @@ long call_run(struct call *call)
     long result;
 
     if (call->job) {
-        if (!job_is_over(call->job, &over)) return CALL_HOLD;
+        if (!job_is_over(call->job, &over)) {
+            if (call_sock(call)) settle(call, call->sock);
+            return CALL_HOLD;
+        }
         call->job = NULL;
         return over;
     }
     call->sock = NULL;
-    if (!call->start_ns) call->start_ns = clock_mono_ns();
     options_ask_for(call_tid(call));
     result = handler ? handler(call) : CALL_CONTINUE;
-    if (call->sock && call->sock->has_error && !load_relaxed(&sock_bus->data->slot[call->sock->slot].error))
-        withdraw_error(call, call->sock);
+    if (result != CALL_CONTINUE && result != CALL_HOLD) pump_all();
+    if (call->sock) settle(call, call->sock);
     return result;
 }
 
 struct sock *call_sock(struct call *call)
 {
     call->sock = sock_any() ? sock_find(remote_socket(call_tid(call), call_fd(call))) : NULL;
-    if (call->sock && call->sock->has_error) sock_catch_up(call->sock);
+    if (call->sock && call->sock->is_copied) pump_pass_on(call->sock);
+    if (call->sock && call->sock->error) {
+        int fd = call_borrow(call, call->sock);
+        if (fd >= 0) errors_bring(call->sock, fd);
+        call_give_back(call->sock, fd);
+    }
     return call->sock;
 }
 

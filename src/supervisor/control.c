@@ -91,7 +91,11 @@ long control_dup(struct call *call) { return copy_high(call, 0, false); }
 /* The kernel does it: what we knew of the second number is over. */
 long control_dup_to(struct call *call)
 {
+    struct sock *sock = call_fd(call) >= call->range.first && !call_is_netlink(call) ? call_sock(call) : NULL;
+
+    if (sock) sock->is_copied = true;
     remote_closed(call_tid(call), (int)call_arg(call, 1));
+    sock_look_soon();
     return CALL_CONTINUE;
 }
 
@@ -113,6 +117,7 @@ long control_close(struct call *call)
 {
     if (waits_for_transfer(call)) return CALL_HOLD;
     remote_closed(call_tid(call), call_fd(call));
+    sock_look_soon();
     return CALL_CONTINUE;
 }
 
@@ -120,6 +125,7 @@ long control_close(struct call *call)
 long control_change(struct call *call)
 {
     remote_changed(call_tid(call));
+    sock_look_soon();
     return CALL_CONTINUE;
 }
 
@@ -134,6 +140,7 @@ static void find_sending(struct sock *sock)
 long control_exit(struct call *call)
 {
     sending = NULL;
+    sock_look_soon();
     if (sock_any()) sock_each(find_sending);
     return sending && remote_holds(call_tid(call), sending->inode) &&
                    remote_holders(sending->inode) == (sending->kept_fd < 0 ? 1 : 2)
@@ -158,13 +165,10 @@ static long with_address(struct call *call,
     struct sockaddr_storage address;
     socklen_t size = (socklen_t)call_arg(call, 2);
     const void *at;
-    long result;
 
     if (!sock) return CALL_CONTINUE;
     at = call_copy(call, &address, call_arg(call, 1), size < sizeof(address) ? size : sizeof(address));
-    result = act(sock_bus, sock->slot, sock->ring.fd, at, size);
-    pump_run(sock);
-    return result;
+    return act(sock_bus, sock->slot, sock->ring.fd, at, size);
 }
 
 long control_bind(struct call *call) { return with_address(call, family_bind); }
@@ -245,6 +249,8 @@ long control_setsockopt(struct call *call)
     fd = call_borrow(call,
                      sock); /* time-outs and the like are the kernel's, and of the descriptor that is read */
     result = family_setsockopt(sock_bus, sock->slot, fd, level, name, at, size);
+    if (result == 0 && level == SOL_SOCKET && name == SO_SELECT_ERR_QUEUE && at == value)
+        setsockopt(fd, level, name, value, size); /* what it shows is the kernel's */
     call_give_back(sock, fd);
     if (brought >= 0) close(brought);
     return result;

@@ -82,10 +82,7 @@ static long send_it(struct call *call, struct sock *sock, const struct raw_send 
                  ? family_send(sock_bus, sock->slot, sock->ring.fd, message, flags | MSG_DONTWAIT)
                  : family_write(sock_bus, sock->slot, sock->ring.fd, message->iov->iov_base,
                                 message->iov->iov_len, flags | MSG_DONTWAIT);
-    if (result != -EAGAIN) {
-        pump_all();
-        return result;
-    }
+    if (result != -EAGAIN) return result;
     fd = call_borrow(call, sock);
     result = call_wait(call, fd, flags, SO_SNDTIMEO);
     call_give_back(sock, fd);
@@ -262,12 +259,9 @@ static ssize_t receive(struct call *call, struct sock *sock, int flags, struct r
     error = call->asked_limit ? 0 : family_check_receive(sock_bus, sock->slot, flags);
     if (!error) error = raw_take_error(&sock_bus->data->slot[sock->slot]);
     if (error) return error;
-    do {
-        size = take_packet(call, sock, flags);
-        if (size < 0) return size;
-        note = sock_recall(sock, bytes, (size_t)size, flags & MSG_PEEK);
-        if (note && note->is_error && flags & MSG_PEEK) return -EAGAIN;
-    } while (note && note->is_error); /* of an error that was told before */
+    size = take_packet(call, sock, flags);
+    if (size < 0) return size;
+    note = sock_recall(sock, bytes, (size_t)size, flags & MSG_PEEK);
     return tell(sock, note, (size_t)size, flags, message);
 }
 
@@ -368,6 +362,7 @@ static int read_timeout(struct call *call)
     struct timespec limit;
 
     if (call->timeout_ns || !call_arg(call, 4)) return 0;
+    call->start_ns = clock_mono_ns();
     if (!remote_read(call_tid(call), &limit, call_arg(call, 4), sizeof(limit))) return -EFAULT;
     if (limit.tv_sec < 0 || limit.tv_nsec < 0 || limit.tv_nsec >= (long)SECOND_NS) return -EINVAL;
     call->timeout_ns = (uint64_t)limit.tv_sec * SECOND_NS + (uint64_t)limit.tv_nsec + 1;

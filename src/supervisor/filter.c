@@ -86,10 +86,10 @@ static void any_of_ours(struct program *program, const struct filter_range *rang
     number_within(program, range->first, range->end);
 }
 
-static void second_of_ours(struct program *program, const struct filter_range *range)
+static void either_of_ours(struct program *program, const struct filter_range *range)
 {
-    EMIT(program, LOAD(ARG(1)), IF(BPF_JGE, range->first, 0, 2), IF(BPF_JGE, range->end, 1, 0), RET_NOTIFY,
-         RET_ALLOW);
+    EMIT(program, LOAD(ARG(1)), IF(BPF_JGE, range->first, 0, 1), IF(BPF_JGE, range->end, 0, 3), LOAD(ARG(0)),
+         IF(BPF_JGE, range->first, 0, 2), IF(BPF_JGE, range->end, 1, 0), RET_NOTIFY, RET_ALLOW);
 }
 
 static void all_but_raw(struct program *program, const struct filter_range *range)
@@ -149,8 +149,8 @@ static const struct {
     { SYS_ioctl, ioctl_call },
     { SYS_fcntl, fcntl_call },
     { SYS_dup, any_of_ours },
-    { SYS_dup2, second_of_ours },
-    { SYS_dup3, second_of_ours },
+    { SYS_dup2, either_of_ours },
+    { SYS_dup3, either_of_ours },
     { SYS_close, any_of_ours },
     { SYS_close_range, always },
     { SYS_execve, always }, /* ends descriptors */

@@ -1,18 +1,21 @@
 /* supervisor/pump.c - see pump.h.
  *
  * A frame is taken by the funnel, as by any reader, and sent into the pair; when there is no room it waits in `next`, and further ones in the ring, where
- * they are dropped and counted as ever. A pending error becomes an empty packet, which wakes whoever waits.
+ * they are dropped and counted as ever. A pending error is shown by the program's end (errors.h), and whether one can write.
  *
  * What a program writes to its end without our being asked (a copy of the descriptor below our numbers, splice, io_uring) comes out of the
  * pair here, and is sent. */
 #include "supervisor/pump.h"
+#include "bus/wake.h"
+#include "sockets/sendbuf.h"
+#include "supervisor/errors.h"
 #include <errno.h>
 #include <linux/can.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-static bool some_refuse;
+static bool some_wait;
 
 /* A program that has set SO_RCVBUF wants that kept, and frames that lie in the pair count as well as those in the ring. */
 static bool drops_next(struct sock *sock)
@@ -20,7 +23,7 @@ static bool drops_next(struct sock *sock)
     struct bus_slot *slot = &sock_bus->data->slot[sock->slot];
     uint32_t limit = load_relaxed(&slot->rx_limit);
 
-    if (!limit || !sock->is_raw || sock->next_note.is_error || sock->can_charge < limit) return false;
+    if (!limit || !sock->is_raw || sock->can_charge < limit) return false;
     add_relaxed(&slot->drops, 1);
     if (load_relaxed(&slot->option[OPT_RXQ_OVFL]))
         store_relaxed(&slot->drops_told, load_relaxed(&slot->drops));
@@ -59,8 +62,8 @@ static int take_other(struct sock *sock, struct sock_note *note)
     if (size == -EAGAIN || size == -EADDRNOTAVAIL) return (int)size;
     if (size < 0) { /* it came just now, and was taken: back with it */
         cas32(error, 0, (uint32_t)-size);
-        note->is_error = !sock->has_error;
-        return note->is_error ? 0 : -EAGAIN;
+        errors_show(sock);
+        return -EAGAIN;
     }
     note->size = (uint32_t)size;
     note->told.flags = message.flags;
@@ -77,8 +80,8 @@ static bool take_next(struct sock *sock)
     int error;
 
     memset(note, 0, sizeof(*note));
-    note->is_error = load_relaxed(&sock_bus->data->slot[sock->slot].error) && !sock->has_error;
-    error = note->is_error ? 0 : sock->is_raw ? take_raw(sock, note) : take_other(sock, note);
+    errors_show(sock);
+    error = sock->is_raw ? take_raw(sock, note) : take_other(sock, note);
     sock->has_next = !error;
     return !error;
 }
@@ -95,20 +98,30 @@ static bool put_next(struct sock *sock)
         send(sock->pair.fd, bytes, sock->next_note.size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return false;
     sock_remember(sock, &sock->next_note);
-    if (sock->next_note.is_error) sock->has_error = true;
     sock->has_next = false;
     return true;
 }
 
 static void watch_both(struct sock *sock)
 {
-    watch_for(&sock->ring, sock->full ? 0 : EPOLLIN | EPOLLET);
-    watch_for(&sock->pair, (sock->refuses ? 0 : EPOLLIN) | (sock->full ? EPOLLOUT | EPOLLET : 0));
+    watch_for(&sock->ring, (sock->full ? 0 : EPOLLIN | EPOLLET) |
+                               (sock->blocked && !sock->is_raw ? EPOLLOUT | EPOLLET : 0));
+    watch_for(&sock->pair,
+              (sock->refuses || sock->blocked ? 0 : EPOLLIN) | (sock->full ? EPOLLOUT | EPOLLET : 0));
+}
+
+/* Nothing has come since it was found empty. */
+static bool is_idle(const struct sock *sock)
+{
+    return !sock->has_next && (load_seq(&sock_bus->data->slot[sock->slot].armed) & 3) == WAKE_ARMED &&
+           !wake_pending(sock_bus, sock->slot);
 }
 
 void pump_run(struct sock *sock)
 {
     bool full = false;
+
+    if (is_idle(sock) && !sock->full) return;
 
     while (!full && (sock->has_next || take_next(sock)))
         full = !put_next(sock);
@@ -122,54 +135,91 @@ void pump_begin(struct sock *sock) { watch_both(sock); }
 
 void pump_all(void) { sock_each(pump_run); }
 
+static void unblock(struct sock *sock);
+
 void pump_ring_ready(struct watch *watch, uint32_t events)
 {
     struct sock *sock = watch_owner(watch, struct sock, ring);
 
     pump_run(sock);
+    if (events & EPOLLOUT) unblock(sock);
     if (!(events & (EPOLLHUP | EPOLLERR)) || sock->is_raw) return;
     watch_end(&sock->ring); /* the worker is gone: the error that says so is in the pair */
 }
 
-/* ---- what was written past us ---- */
+/* ---- the program's end: can one write, and what was written past us ---- */
+
+static bool is_busy(const struct sock *sock)
+{
+    return sock->is_raw ? !sendbuf_is_writable(sock_bus, sock->slot)
+                        : family_is_sending(sock_bus, sock->slot);
+}
 
 static void pass_on(struct sock *sock)
 {
     static uint8_t bytes[SOCK_PACKET_MAX];
     ssize_t size, result;
 
-    while ((size = recv(sock->pair.fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_PEEK)) > 0) {
-        result = family_write(sock_bus, sock->slot, sock->ring.fd, bytes, (size_t)size, MSG_DONTWAIT);
+    while (!sock->blocked &&
+           (size = recv(sock->pair.fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_PEEK)) >= 0) {
+        result = pair_is_block(bytes, (size_t)size)
+                     ? 0
+                     : family_write(sock_bus, sock->slot, sock->ring.fd, bytes, (size_t)size, MSG_DONTWAIT);
         sock->refuses = result == -EAGAIN;
-        if (sock->refuses) some_refuse = true;
+        if (sock->refuses) some_wait = true;
         if (sock->refuses) break;
         recv(sock->pair.fd, bytes, 1, MSG_DONTWAIT);
     }
     watch_both(sock);
 }
 
+static void unblock(struct sock *sock)
+{
+    if (!sock->blocked) return;
+    sock->blocked = false;
+    pass_on(sock);
+}
+
+bool pump_wants_block(const struct sock *sock) { return !sock->blocked && is_busy(sock); }
+
+void pump_block(struct sock *sock, int program_fd)
+{
+    pair_block(program_fd);
+    sock->blocked = some_wait = true;
+    watch_both(sock);
+}
+
+void pump_pass_on(struct sock *sock)
+{
+    if (!sock->refuses) pass_on(sock);
+}
+
 static void retry(struct sock *sock)
 {
+    if (sock->blocked && !is_busy(sock)) unblock(sock);
     if (sock->refuses) pass_on(sock);
+    if (sock->blocked || sock->refuses) some_wait = true;
 }
+
+bool pump_waits(void) { return some_wait; }
 
 bool pump_retry(void)
 {
-    bool had = some_refuse;
+    bool had = some_wait;
 
-    some_refuse = false;
+    some_wait = false;
     if (had) sock_each(retry);
-    return some_refuse;
+    return some_wait;
 }
 
 void pump_pair_ready(struct watch *watch, uint32_t events)
 {
     struct sock *sock = watch_owner(watch, struct sock, pair);
 
-    if (events & EPOLLIN) pass_on(sock);
+    if (events & EPOLLIN) {
+        sock->is_copied = true;
+        pass_on(sock);
+    }
     if (events & EPOLLOUT) pump_run(sock);
-    if (events & (EPOLLHUP | EPOLLERR))
-        sock_end(sock);
-    else if (events & EPOLLIN)
-        pump_all();
+    if (events & EPOLLIN) pump_all();
 }

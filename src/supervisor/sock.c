@@ -14,16 +14,19 @@
 #include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define BUCKETS  256u
-#define SWEEP_NS 200000000u
-#define BUFFER   (1 << 20) /* of the pair: the kernel gives what it allows */
+#define SWEEP_MS 200
+#define SOON_MS  1
+#define MS_NS    1000000u
 
 const struct bus *sock_bus;
-static struct sock *buckets[BUCKETS];
+static struct sock *buckets[BUCKETS], *all;
 
 /* ---- finding ---- */
 
@@ -38,33 +41,27 @@ struct sock *sock_find(uint64_t inode)
 
 void sock_each(void (*act)(struct sock *))
 {
-    for (unsigned i = 0; i < BUCKETS; i++)
-        for (struct sock *sock = buckets[i], *next; sock; sock = next) {
-            next = sock->next;
-            act(sock);
-        }
+    for (struct sock *sock = all, *after; sock; sock = after) {
+        after = sock->after;
+        act(sock);
+    }
 }
 
-bool sock_any(void)
-{
-    for (unsigned i = 0; i < BUCKETS; i++)
-        if (buckets[i]) return true;
-    return false;
-}
+bool sock_any(void) { return all; }
 
 /* ---- life ---- */
 
+static void watch_process(pid_t process);
+
 static int make_pair(struct sock *sock, int *program_fd)
 {
-    int pair[2], size = BUFFER;
+    int error = pair_open(&sock->ends, program_fd);
     struct stat about;
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
-    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    fstat(pair[1], &about);
+    if (error) return error;
+    fstat(*program_fd, &about);
     sock->inode = about.st_ino;
-    sock->pair = (struct watch){ .fd = pair[0], .ready = pump_pair_ready };
-    *program_fd = pair[1];
+    sock->pair = (struct watch){ .fd = sock->ends.fd, .ready = pump_pair_ready };
     return 0;
 }
 
@@ -104,6 +101,11 @@ int sock_open(int type, int protocol, pid_t process, struct sock **out, int *pro
     bucket = &buckets[sock->inode % BUCKETS];
     sock->next = *bucket;
     *bucket = sock;
+    sock->after = all;
+    if (all) all->before = &sock->after;
+    sock->before = &all;
+    all = sock;
+    watch_process(process);
     pump_begin(sock);
     *out = sock;
     return 0;
@@ -116,6 +118,8 @@ void sock_end(struct sock *sock)
     while (*at != sock)
         at = &(*at)->next;
     *at = sock->next;
+    *sock->before = sock->after;
+    if (sock->after) sock->after->before = sock->before;
     watch_end(&sock->ring);
     watch_end(&sock->pair);
     close(sock->ring.fd);
@@ -126,35 +130,94 @@ void sock_end(struct sock *sock)
         sock->slot); /* who closed or ended in peace has waited for what was being sent (control.c) */
     free(sock->notes);
     free(sock->next_bytes);
-    free(sock);
+    watch_free(sock);
 }
 
-static bool any_kept;
+void sock_keep(struct sock *sock, int fd) { sock->kept_fd = fd; }
 
-void sock_keep(struct sock *sock, int fd)
-{
-    sock->kept_fd = fd;
-    any_kept = true;
-}
-
-/* Our own descriptor is one of those that are found. */
+/* Where we have to keep the program's end, our own descriptor is one of those that are found. */
 static void end_if_unheld(struct sock *sock)
 {
-    if (sock->kept_fd < 0) return;
-    any_kept = true;
-    if (remote_holders(sock->inode) < 2) sock_end(sock);
+    bool held = sock->kept_fd < 0 ? pair_is_held(&sock->ends) : remote_holders(sock->inode) > 1;
+    if (!held) sock_end(sock);
 }
 
-bool sock_sweep(void)
+static void end_if_plainly_unheld(struct sock *sock)
 {
-    static uint64_t last_ns;
+    if (sock->kept_fd < 0) end_if_unheld(sock);
+}
+
+static bool look_soon;
+
+void sock_look_soon(void) { look_soon = true; }
+
+void sock_look(void)
+{
+    if (look_soon) sock_each(end_if_plainly_unheld);
+}
+
+int sock_pause(void) { return !sock_any() ? -1 : look_soon ? SOON_MS : SWEEP_MS; }
+
+int sock_sweep(void)
+{
+    static uint64_t last_ns, soon_ns;
     uint64_t now_ns = clock_mono_ns();
 
-    if (now_ns - last_ns < SWEEP_NS) return any_kept;
-    last_ns = now_ns;
-    any_kept = false;
-    sock_each(end_if_unheld);
-    return any_kept;
+    if (!sock_any()) return -1;
+    if (now_ns - last_ns >= SWEEP_MS * MS_NS) {
+        last_ns = now_ns;
+        sock_each(end_if_unheld);
+        return SWEEP_MS;
+    }
+    if (look_soon && !soon_ns) soon_ns = now_ns + SOON_MS * MS_NS;
+    if (!look_soon) return SWEEP_MS;
+    sock_each(end_if_plainly_unheld);
+    look_soon = now_ns < soon_ns;
+    if (!look_soon) soon_ns = 0;
+    return look_soon ? SOON_MS : SWEEP_MS;
+}
+
+/* ---- whose they are ---- */
+
+/* A process that opened sockets: when it ends, some may be nobody's. */
+static struct owner {
+    struct owner *next;
+    struct watch watch; /* a pidfd */
+    pid_t process;
+} * owners;
+
+static void owner_ended(struct watch *watch, uint32_t events)
+{
+    struct owner *owner = watch_owner(watch, struct owner, watch), **at = &owners;
+
+    (void)events;
+    while (*at != owner)
+        at = &(*at)->next;
+    *at = owner->next;
+    watch_end(watch);
+    close(watch->fd);
+    watch_free(owner);
+    sock_each(end_if_plainly_unheld);
+}
+
+static void watch_process(pid_t process)
+{
+    struct owner *owner = owners;
+
+    while (owner && owner->process != process)
+        owner = owner->next;
+    if (owner || !process) return;
+    owner = calloc(1, sizeof(*owner));
+    if (!owner) return;
+    owner->process = process;
+    owner->watch = (struct watch){ .fd = (int)syscall(SYS_pidfd_open, process, 0), .ready = owner_ended };
+    if (owner->watch.fd < 0 || watch_for(&owner->watch, EPOLLIN)) {
+        if (owner->watch.fd >= 0) close(owner->watch.fd);
+        free(owner);
+        return;
+    }
+    owner->next = owners;
+    owners = owner;
 }
 
 /* ---- notes ---- */
@@ -199,13 +262,8 @@ static void forget_first(struct sock *sock)
 {
     const struct sock_note *note = &sock->notes[sock->first];
 
-    if (note->is_error) {
-        raw_take_error(&sock_bus->data->slot[sock->slot]); /* who took it was told of it, after a fashion */
-        sock->has_error = false;
-    } else {
-        sock->took = true;
-        sock->last_ns = time_of(sock, note);
-    }
+    sock->took = true;
+    sock->last_ns = time_of(sock, note);
     sock->charge -= note->charge;
     sock->can_charge -= frame_charge(note->size);
     sock->first = (sock->first + 1) % SOCK_NOTES;

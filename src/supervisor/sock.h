@@ -1,10 +1,10 @@
 /* supervisor/sock.h - the CAN sockets of the programs that come through this door.
  *
- * A program holds one end of a pair of SOCK_SEQPACKET sockets; we hold the other end, and the real socket. The pump (pump.h) takes frames out of the real
+ * A program holds one end of a pair of datagram sockets (pair.h); we hold the other end, and the real socket. The pump (pump.h) takes frames out of the real
  * one's ring and puts each into the pair as a packet of its own: read, poll, select, epoll, time-outs, O_NONBLOCK, dup, fork, exec and passing are
  * the kernel's business. What a packet does not say (time, interface, flags) waits in `notes` for those who call recvmsg(2).
  *
- * A socket is found by the inode of the program's end, whoever holds it, under whatever number. It ends when the kernel says that nobody does. */
+ * A socket is found by the inode of the program's end, whoever holds it, under whatever number. It ends soon after nobody does. */
 #ifndef SUPERVISOR_SOCK_H
 #define SUPERVISOR_SOCK_H
 
@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include "bus/ring.h"
 #include "sockets/family.h"
+#include "supervisor/pair.h"
 #include "supervisor/watch.h"
 
 #define SOCK_NOTES       512u
@@ -33,7 +34,6 @@ struct sock_told {
 struct sock_note {
     uint32_t charge; /* what the kernel counts for the packet */
     uint32_t size;
-    bool is_error; /* it stands for a pending error, and is empty */
     uint8_t start[SOCK_START];
     union {
         _Alignas(8) uint8_t item[SOCK_ABOUT]; /* CAN_RAW: struct ring_item but for the frame */
@@ -42,9 +42,11 @@ struct sock_note {
 };
 
 struct sock {
-    struct sock *next;
-    struct watch ring, pair; /* the real socket; our end of the pair */
-    uint64_t inode;          /* of the program's end */
+    struct sock *next;            /* of the same bucket */
+    struct sock *after, **before; /* of all */
+    struct watch ring, pair;      /* the real socket; our end of the pair */
+    struct pair ends;
+    uint64_t inode; /* of the program's end */
     uint32_t slot;
     bool is_raw;
     int kept_fd; /* the program's end, where we may not borrow it; else -1 */
@@ -52,7 +54,15 @@ struct sock {
     bool full;      /* waits until the program has taken something */
     bool has_next;  /* a frame has been taken from the ring, and waits for room */
     bool refuses;   /* what was written past us waits for room on the bus */
-    bool has_error; /* an empty packet that stands for the pending error is in the pair */
+    bool blocked;   /* the program's end is not writable */
+    bool is_copied; /* it may be written past us */
+
+    /* errors.c: */
+    uint32_t error;      /* what the program's end shows, and it has not been told */
+    bool brought;        /* it is in the slot, for a call that may tell it */
+    bool shows_queue;    /* it shows that the error queue has messages, too */
+    uint32_t queue_seen; /* its head, then */
+
     uint8_t *next_bytes;
     struct sock_note next_note;
 
@@ -77,12 +87,17 @@ bool sock_any(void);
 
 /* Keeps the program's end, because it cannot be borrowed. */
 void sock_keep(struct sock *sock, int fd);
-/* Where we have to keep the programs' ends, the kernel does not tell when nobody else has one: looks by itself, once in a while. Returns whether there are any. */
-bool sock_sweep(void);
+/* Ends those that nobody holds: looks now and then, and soon after calls that may have closed one. Returns in how many milliseconds it wants to look again; -1: there are none. */
+int sock_sweep(void);
+int sock_pause(void);
+/* A descriptor of ours may be about to be closed. */
+void sock_look_soon(void);
+/* Looks if so: before a call that could see that it is still there. */
+void sock_look(void);
 
 /* A packet went into the pair: notes it. `note` but for its charge. */
 void sock_remember(struct sock *sock, const struct sock_note *note);
-/* Forgets the notes of packets that have been taken out; with that of the pending error, the error. */
+/* Forgets the notes of packets that have been taken out. */
 void sock_catch_up(struct sock *sock);
 /* The note of a packet that we just took out, or peeked at; NULL: none fits. */
 const struct sock_note *sock_recall(struct sock *sock, const void *bytes, size_t size, bool peek);

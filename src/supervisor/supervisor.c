@@ -1,6 +1,8 @@
-/* supervisor/supervisor.c - the thread that serves the second door: one loop over listeners, sockets and who wants in.
+/* supervisor/supervisor.c - the threads that serve the second door: one loop over sockets and who wants in, and for each listener one that does nothing but wait for its calls and serve
+ * them: who asks an epoll set first makes one switch of process more.
  *
- * All state is this thread's. The lock is held but while it waits, so that supervisor_finish() can fork at a moment when the state is whole: the child goes on with it. */
+ * All state is under one lock, which is held but while a thread waits. supervisor_finish() ends the listeners' threads before it forks, so that no call is lost that one of them has received; the
+ * child goes on with the state, which then is whole, and threads of its own. */
 /* prefix: supervisor_ door_ */
 #include "supervisor/supervisor.h"
 #include "base/clock.h"
@@ -11,15 +13,18 @@
 #include "supervisor/remote.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
@@ -27,18 +32,25 @@
 #endif
 #define SYNC_WAKE_UP 1ul
 #define BACKLOG      64
-#define SWEEP_MS     200
+#define RETRY_MS     1
+#define STACK_SIZE   262144
+#define NAP_NS       500000
 
 struct listener {
     struct listener *next;
-    struct watch watch;
+    struct watch watch; /* for its end; without a thread, for its calls */
     struct filter_range range;
+    bool threaded;
+    pthread_t thread;
+    atomic_u32 ends, ended; /* it is to end; it has */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct watch entrance = { .fd = -1 };
+static struct watch entrance = { .fd = -1 }, bell = { .fd = -1 }; /* an eventfd */
+static int loop_pause;                                            /* of the loop, in milliseconds */
 static char entrance_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 static struct listener *listeners;
+static pthread_t loop;
 static bool started, finishing;
 static int id;
 
@@ -51,32 +63,138 @@ int door_wait(int fd)
 
 int supervisor_id(void) { return id; }
 
-/* ---- listeners ---- */
+/* ---- calls ---- */
 
-static void receive(struct listener *from)
+static bool receive(const struct listener *from, struct call *call)
 {
-    struct call call;
-
-    memset(&call, 0, sizeof(call));
-    if (ioctl(from->watch.fd, SECCOMP_IOCTL_NOTIF_RECV, &call.notif) < 0) return;
-    call.listener = from->watch.fd;
-    call.range = from->range;
-    held_serve(&call);
+    memset(call, 0, sizeof(*call));
+    call->listener = from->watch.fd;
+    call->range = from->range;
+    return ioctl(from->watch.fd, SECCOMP_IOCTL_NOTIF_RECV, &call->notif) == 0;
 }
+
+/* Under the lock. */
+static void act(struct call *call)
+{
+    sock_look();
+    held_serve(call);
+    if (held_pause() >= 0) held_retry();
+}
+
+/* ---- listeners' threads ---- */
+
+static int end_signal(void) { return SIGRTMIN + 3; }
+static void on_end(int number) { (void)number; }
+
+/* Of two pauses in milliseconds; -1: for ever. */
+static int sooner(int one, int other) { return one < 0 || (other >= 0 && other < one) ? other : one; }
+
+/* The loop's next look is due sooner than it thinks. */
+static void hurry(void)
+{
+    int pause = sooner(held_pause(), sooner(pump_waits() ? RETRY_MS : -1, sock_pause()));
+    uint64_t one = 1;
+
+    if (sooner(pause, loop_pause) == loop_pause) return;
+    loop_pause = 0;
+    if (write(bell.fd, &one, sizeof(one)) < 0) return; /* it rings already */
+}
+
+static void bell_rang(struct watch *watch, uint32_t events)
+{
+    uint64_t rings;
+
+    (void)events;
+    if (read(watch->fd, &rings, sizeof(rings)) < 0) return;
+}
+
+static bool hung_up(int fd)
+{
+    struct pollfd poll_fd = { .fd = fd };
+    return poll(&poll_fd, 1, 0) > 0 && poll_fd.revents & POLLHUP;
+}
+
+static void *listen_to(void *argument)
+{
+    struct listener *listener = argument;
+    struct call call;
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, end_signal());
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    while (!load_acquire(&listener->ends)) {
+        if (!receive(listener, &call)) {
+            if (hung_up(listener->watch.fd)) break;
+            continue; /* a signal, or the program was killed just now */
+        }
+        pthread_mutex_lock(&lock);
+        act(&call);
+        hurry();
+        pthread_mutex_unlock(&lock);
+    }
+    store_release(&listener->ended, 1);
+    return NULL;
+}
+
+static void start_thread(struct listener *listener)
+{
+    struct sigaction action = { .sa_handler = on_end };
+    pthread_attr_t attributes;
+
+    sigaction(end_signal(), &action, NULL);
+    store_relaxed(&listener->ends, 0);
+    store_relaxed(&listener->ended, 0);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    listener->threaded = pthread_create(&listener->thread, &attributes, listen_to, listener) == 0;
+    pthread_attr_destroy(&attributes);
+}
+
+/* Without the lock: it may be serving. A signal that comes before it waits ends nothing, so it is sent until one has. */
+static void end_thread(struct listener *listener)
+{
+    struct timespec nap = { 0, NAP_NS };
+
+    if (!listener->threaded) return;
+    store_release(&listener->ends, 1);
+    while (!load_acquire(&listener->ended)) {
+        pthread_kill(listener->thread, end_signal());
+        nanosleep(&nap, NULL);
+    }
+    pthread_join(listener->thread, NULL);
+    listener->threaded = false;
+}
+
+/* Under the lock, which is free meanwhile. */
+static void end_threads(void)
+{
+    for (struct listener *listener = listeners; listener; listener = listener->next) {
+        pthread_mutex_unlock(&lock);
+        end_thread(listener);
+        pthread_mutex_lock(&lock);
+    }
+}
+
+/* ---- listeners ---- */
 
 static void listener_ready(struct watch *watch, uint32_t events)
 {
     struct listener *listener = watch_owner(watch, struct listener, watch), **at;
+    struct call call;
 
-    if (events & EPOLLIN) receive(listener);
+    if (events & EPOLLIN && receive(listener, &call)) act(&call);
     if (!(events & EPOLLHUP)) return; /* nobody is left behind it */
+    pthread_mutex_unlock(&lock);
+    end_thread(listener);
+    pthread_mutex_lock(&lock);
     for (at = &listeners; *at != listener;)
         at = &(*at)->next;
     *at = listener->next;
     watch_end(watch);
     held_drop(watch->fd);
     close(watch->fd);
-    free(listener);
+    watch_free(listener);
 }
 
 /* Its answers should wake the program on our processor: it has nothing else to do there. */
@@ -92,7 +210,9 @@ static bool add_listener(int fd, const struct filter_range *range)
     listener->watch = (struct watch){ .fd = fd, .ready = listener_ready };
     listener->range = *range;
     ioctl(fd, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SYNC_WAKE_UP);
-    if (watch_for(&listener->watch, EPOLLIN)) {
+    start_thread(listener);
+    if (watch_for(&listener->watch, listener->threaded ? 0 : EPOLLIN)) {
+        end_thread(listener);
         free(listener);
         return false;
     }
@@ -176,6 +296,8 @@ int supervisor_open(const char *dir, char *path, size_t size)
     if (bind(entrance.fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
         listen(entrance.fd, BACKLOG) < 0)
         return -errno;
+    bell = (struct watch){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = bell_rang };
+    if (bell.fd < 0 || watch_for(&bell, EPOLLIN)) return -errno;
     entrance.ready = entrance_ready;
     memcpy(entrance_path, address.sun_path, sizeof(entrance_path));
     memcpy(path, address.sun_path, (size_t)length + 1);
@@ -186,10 +308,10 @@ int supervisor_open(const char *dir, char *path, size_t size)
 
 static void turn(void)
 {
-    int pause = held_pause();
+    int pause;
 
-    if (pump_retry() && pause < 0) pause = 1;
-    if (sock_sweep() && pause < 0) pause = SWEEP_MS;
+    loop_pause = sooner(pump_retry() ? RETRY_MS : -1, sock_sweep());
+    pause = loop_pause = sooner(loop_pause, held_pause());
     pthread_mutex_unlock(&lock);
     watch_wait(pause);
     pthread_mutex_lock(&lock);
@@ -211,15 +333,13 @@ static void *serve(void *argument)
 int supervisor_start(void)
 {
     sigset_t all, before;
-    pthread_t thread;
     int error;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&thread, NULL, serve, NULL);
+    error = pthread_create(&loop, NULL, serve, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error) return -error;
-    pthread_detach(thread);
     started = true;
     return 0;
 }
@@ -235,8 +355,13 @@ static void serve_the_rest(void)
     if (chdir("/") < 0) return;
     signal(SIGPIPE, SIG_IGN);
     pthread_mutex_init(&lock, NULL);
+    finishing = false;
     remote_forget();
     pthread_mutex_lock(&lock);
+    for (struct listener *listener = listeners; listener; listener = listener->next) {
+        start_thread(listener);
+        if (!listener->threaded) watch_for(&listener->watch, EPOLLIN);
+    }
     while (listeners)
         turn();
     if (entrance_path[0]) unlink(entrance_path);
@@ -244,16 +369,25 @@ static void serve_the_rest(void)
 
 void supervisor_finish(bool lets_run)
 {
+    uint64_t one = 1;
     pid_t child = -1;
 
     if (!started) return;
     pthread_mutex_lock(&lock);
-    if (lets_run && listeners) child = fork();
+    finishing = true;
+    pthread_mutex_unlock(&lock);
+    while (write(bell.fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+    pthread_join(loop, NULL);
+    pthread_mutex_lock(&lock);
+    if (lets_run && listeners) {
+        end_threads();
+        child = fork();
+    }
     if (child == 0) {
         serve_the_rest();
         _exit(0);
     }
-    finishing = true;
     if (child < 0 && entrance_path[0]) unlink(entrance_path);
     pthread_mutex_unlock(&lock);
 }

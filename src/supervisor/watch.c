@@ -1,7 +1,8 @@
-/* supervisor/watch.c - one epoll set. Events of a turn are fetched in one go; a watch that ends by an earlier event of the same turn is struck out. */
+/* supervisor/watch.c - one epoll set. Events of a turn are fetched in one go, without the lock; a watch that has ended since then stays where it is until the turn is over, and says so. */
 #include "supervisor/watch.h"
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 
 #define EVENTS_MAX 64
@@ -32,8 +33,15 @@ void watch_end(struct watch *watch)
 {
     if (watch->events) epoll_ctl(epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
     watch->events = 0;
-    for (int i = 0; i < turn_count; i++)
-        if (turn[i].data.ptr == watch) turn[i].data.ptr = NULL;
+}
+
+/* A list, through the first word of each. */
+static void *to_free;
+
+void watch_free(void *owner)
+{
+    *(void **)owner = to_free;
+    to_free = owner;
 }
 
 void watch_wait(int milliseconds)
@@ -46,7 +54,12 @@ void watch_act(void)
 {
     for (int i = 0; i < turn_count; i++) {
         struct watch *watch = turn[i].data.ptr;
-        if (watch) watch->ready(watch, turn[i].events);
+        if (watch->events) watch->ready(watch, turn[i].events);
     }
     turn_count = 0;
+    while (to_free) {
+        void *owner = to_free;
+        to_free = *(void **)owner;
+        free(owner);
+    }
 }

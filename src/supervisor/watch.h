@@ -17,6 +17,8 @@ int watch_open(void);
 int watch_for(struct watch *watch, uint32_t events);
 /* Also out of the turn that is going on; the caller closes the descriptor. */
 void watch_end(struct watch *watch);
+/* free(3), once no event for a watch in there can be under way. */
+void watch_free(void *owner);
 /* The next events, or none within this time (-1: for ever). watch_wait() may be called without the lock that guards watches, watch_act() not. */
 void watch_wait(int milliseconds);
 void watch_act(void);

@@ -12,6 +12,8 @@
 
 #include <linux/can/bcm.h>
 #include <linux/sockios.h>
+#include <sys/select.h>
+#include <sys/stat.h>
 
 #define HEAD       ((int)sizeof(struct bcm_msg_head))
 #define START      (SETTIMER | STARTTIMER)
@@ -320,11 +322,13 @@ static inline int is_frame_in_time(int fd, int due_ms, const char *data, const c
 #define FRAME_DUE(fd, ms, data)                                                                              \
     if (!is_frame_in_time(fd, ms, data, __FILE__, __LINE__)) return 0
 
-/* Ends what an attempt began: its sockets are numbered from `first` on. What its jobs still send is not seen by the next one. */
+/* Ends what an attempt began: its sockets are numbered from `first` on, somewhere. What its jobs still send is not seen by the next one. */
 static inline void attempt_clear(int first)
 {
-    for (int fd = first; fd < first + 10; fd++)
-        close(fd);
+    struct stat about;
+
+    for (int fd = first; fd < FD_SETSIZE; fd++)
+        if (fstat(fd, &about) == 0 && S_ISSOCK(about.st_mode)) close(fd);
     poll(NULL, 0, 10);
 }
 

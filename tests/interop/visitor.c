@@ -3,6 +3,7 @@
  *   visitor talk                two sockets: one sends, the other reads, selects, polls, asks for what came with the frame
  *   visitor storm COUNT MICROS  writes COUNT numbered frames while SIGALRM comes every MICROS, and reads them: none twice, none lost
  *   visitor copies              duplicates with low and high numbers, a child, a thread, another program: all the same socket
+ *   visitor errors              an interface that goes down and up: poll, epoll, read and recvmsg say so once; a sending ISO-TP socket is not writable
  *   visitor time COUNT          the median of a write(2), in nanoseconds
  *   visitor hold SECONDS        holds a socket
  *   visitor send ID             sends one frame
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/can.h>
+#include <linux/can/isotp.h>
 #include <linux/can/raw.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -24,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -178,6 +181,70 @@ static void copies(const char *self)
     CHECK(index == (int)if_nametoindex("vcan0"));
 }
 
+/* ip link set vcan0 STATE */
+static void set_link(const char *state)
+{
+    int status;
+
+    if (fork() == 0) {
+        execlp("ip", "ip", "link", "set", "vcan0", state, NULL);
+        _exit(1);
+    }
+    CHECK(wait(&status) > 0 && status == 0);
+}
+
+static short events_of(int fd, int milliseconds)
+{
+    struct pollfd one = { fd, POLLIN | POLLOUT, 0 };
+    poll(&one, 1, milliseconds);
+    return one.revents;
+}
+
+static void errors(void)
+{
+    int in = open_socket(), epoll = epoll_create1(0), error = -1;
+    struct epoll_event event = { .events = EPOLLIN };
+    struct iovec iov = { &error, sizeof(error) };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+    socklen_t size = sizeof(error);
+    ssize_t got;
+
+    CHECK(epoll_ctl(epoll, EPOLL_CTL_ADD, in, &event) == 0);
+    CHECK(events_of(in, 0) == POLLOUT && epoll_wait(epoll, &event, 1, 0) == 0);
+    set_link("down");
+    CHECK(epoll_wait(epoll, &event, 1, 1000) == 1 && event.events == EPOLLERR);
+    CHECK(events_of(in, 0) == (POLLOUT | POLLERR));
+    CHECK(recvmsg(in, &msg, MSG_DONTWAIT) == -1 && errno == ENETDOWN);
+    CHECK(events_of(in, 0) == POLLOUT);
+    for (int i = 0; i < 2; i++) { /* of whatever errno, as often as it happens */
+        set_link("up");
+        set_link("down");
+        got = recv(in, &error, sizeof(error), MSG_DONTWAIT);
+        CHECK(got == -1 && errno != EAGAIN);
+        got = recv(in, &error, sizeof(error), MSG_DONTWAIT);
+        CHECK(got == -1 && errno == EAGAIN);
+        CHECK(getsockopt(in, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0);
+    }
+    set_link("up");
+}
+
+static void transfer(void)
+{
+    struct sockaddr_can address = { .can_family = AF_CAN,
+                                    .can_ifindex = (int)if_nametoindex("vcan0"),
+                                    .can_addr.tp = { .tx_id = 0x700, .rx_id = 0x708 } };
+    int fd = socket(PF_CAN, SOCK_DGRAM | SOCK_NONBLOCK, CAN_ISOTP);
+    char pdu[100] = { 0 };
+
+    CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+    CHECK(events_of(fd, 0) == POLLOUT);
+    CHECK(write(fd, pdu, sizeof(pdu)) == sizeof(pdu)); /* nobody lets it go on */
+    CHECK(events_of(fd, 0) == 0 && write(fd, pdu, sizeof(pdu)) == -1 && errno == EAGAIN);
+    CHECK(events_of(fd, 5000) & POLLERR);
+    CHECK(read(fd, pdu, sizeof(pdu)) == -1 && errno == ECOMM);
+    CHECK(events_of(fd, 1000) == POLLOUT);
+}
+
 static int compare(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -247,6 +314,8 @@ int main(int argc, char *argv[])
         copies("/proc/self/exe");
     else if (!strcmp(what, "put") && argc > 3)
         put(atoi(argv[2]), (uint32_t)atoi(argv[3]));
+    else if (!strcmp(what, "errors"))
+        errors(), transfer();
     else if (!strcmp(what, "time") && argc > 2)
         measure(atoi(argv[2]));
     else if (!strcmp(what, "hold") && argc > 2)
