@@ -75,7 +75,7 @@ static bool sockets_exist(void)
 }
 
 /* Looking after many sockets touches a few pages of each. They are shared and stay; only this process forgets them. */
-static void forget_pages(void) { madvise(worker.bus.data, sizeof(struct data), MADV_DONTNEED); }
+static void forget_pages(void) { madvise(worker.bus.data, DATA_NEAR_SIZE, MADV_DONTNEED); }
 
 /* Somebody removed the directory: nobody will find us any more. */
 static bool is_lost(void)
