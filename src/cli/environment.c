@@ -280,7 +280,7 @@ int environment_find(const char *name, char path[CLI_PATH_SIZE])
 
 unsigned environment_lacks_megabytes(void)
 {
-    const uint64_t needed = sizeof(struct data) + sizeof(struct control) + OTHER_SPACE;
+    const uint64_t needed = DATA_NEAR_SIZE + sizeof(struct control) + OTHER_SPACE;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= needed) return 0;
