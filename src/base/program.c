@@ -18,11 +18,10 @@ static long read_at(int fd, void *to, size_t size, size_t at)
 }
 
 /* Notes are name size, value size, type, name, value; sizes rounded up to 4. */
-static bool has_go_note(int fd, const ElfW(Phdr) * header)
+static bool has_go_note(int fd, size_t at_file, size_t note_size)
 {
     unsigned char bytes[NOTES_MAX];
-    long size = read_at(fd, bytes, header->p_filesz < sizeof(bytes) ? header->p_filesz : sizeof(bytes),
-                        header->p_offset);
+    long size = read_at(fd, bytes, note_size < sizeof(bytes) ? note_size : sizeof(bytes), at_file);
 
     for (long at = 0; at + 16 <= size;) {
         uint32_t words[3];
@@ -34,20 +33,28 @@ static bool has_go_note(int fd, const ElfW(Phdr) * header)
     return false;
 }
 
-/* A 32-bit program on a 64-bit machine. */
+/* A 32-bit program on a 64-bit machine. On x86-64, i386 programs are served as our own; others have no door but the library. */
 static enum program_kind look_at_narrow(int fd, const unsigned char *bytes)
 {
+    bool dynamic = false, go = false, is_x86 = false;
     Elf32_Ehdr head;
-    uint32_t type;
 
-    memcpy(&head, bytes, sizeof(head));
     if (bytes[EI_CLASS] != ELFCLASS32) return PROGRAM_FOREIGN;
-    for (unsigned i = 0; i < head.e_phnum && i < HEADERS_MAX; i++)
-        if (read_at(fd, &type, sizeof(type), head.e_phoff + (size_t)head.e_phentsize * i) ==
-                (long)sizeof(type) &&
-            type == PT_INTERP)
-            return PROGRAM_NARROW;
-    return PROGRAM_FOREIGN;
+    memcpy(&head, bytes, sizeof(head));
+#ifdef __x86_64__
+    if (head.e_machine == EM_X86_64) return PROGRAM_X32;
+    is_x86 = head.e_machine == EM_386;
+#endif
+    for (unsigned i = 0; i < head.e_phnum && i < HEADERS_MAX; i++) {
+        Elf32_Phdr header;
+        if (read_at(fd, &header, sizeof(header), head.e_phoff + (size_t)head.e_phentsize * i) !=
+            (long)sizeof(header))
+            break;
+        if (header.p_type == PT_INTERP) dynamic = true;
+        if (header.p_type == PT_NOTE && has_go_note(fd, header.p_offset, header.p_filesz)) go = true;
+    }
+    if (is_x86) return !dynamic ? PROGRAM_STATIC : go ? PROGRAM_GO : PROGRAM_NARROW;
+    return dynamic ? PROGRAM_NARROW : PROGRAM_FOREIGN;
 }
 
 static enum program_kind look_at_elf(int fd, const unsigned char *bytes)
@@ -57,6 +64,10 @@ static enum program_kind look_at_elf(int fd, const unsigned char *bytes)
         EM_X86_64;
 #elif defined(__aarch64__)
         EM_AARCH64;
+#elif defined(__i386__)
+        EM_386;
+#elif defined(__arm__)
+        EM_ARM;
 #else
         EM_NONE;
 #endif
@@ -72,7 +83,7 @@ static enum program_kind look_at_elf(int fd, const unsigned char *bytes)
             (long)sizeof(header))
             break;
         if (header.p_type == PT_INTERP) dynamic = true;
-        if (header.p_type == PT_NOTE && has_go_note(fd, &header)) go = true;
+        if (header.p_type == PT_NOTE && has_go_note(fd, header.p_offset, header.p_filesz)) go = true;
     }
     return !dynamic ? PROGRAM_STATIC : go ? PROGRAM_GO : PROGRAM_DYNAMIC;
 }

@@ -8,6 +8,7 @@ enum program_kind {
     PROGRAM_GO,      /* so too, but it is written in Go, and makes system calls without libc */
     PROGRAM_STATIC,  /* without a dynamic linker */
     PROGRAM_NARROW,  /* dynamically linked, of 32 bits on a machine of 64 */
+    PROGRAM_X32,     /* of 32 bits, but with system calls of their own kind (x86-64) */
     PROGRAM_FOREIGN, /* for another machine or word size than ours, and none of the above */
     PROGRAM_SETUID,  /* set-user-ID or set-group-ID, of another than ourselves: the linker loads no library */
     PROGRAM_CAPABILITIES /* the same, by file capabilities */

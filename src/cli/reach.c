@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/program.h"
 #include "cli/environment.h"
+#include "supervisor/filter.h"
 
 static bool is_shim(const char *name)
 {
@@ -30,6 +31,7 @@ static const char *obstacle(enum program_kind kind)
     case PROGRAM_NARROW:
         return environment_serves_narrow() ? NULL
                                            : "is a program for another word size than the preload library's";
+    case PROGRAM_X32: return "is an x32 program, whose system calls are not served";
     case PROGRAM_FOREIGN: return "is a program for another word size than the preload library's";
     case PROGRAM_SETUID: return "is set-user-ID or set-group-ID";
     case PROGRAM_CAPABILITIES: return "has file capabilities";
@@ -42,12 +44,15 @@ static enum program_kind look_for(const char *name, char path[CLI_PATH_SIZE])
     return is_shim(name) || environment_find(name, path) != 0 ? PROGRAM_UNKNOWN : program_look(path);
 }
 
+static bool is_served(enum program_kind kind) { return kind == PROGRAM_STATIC || kind == PROGRAM_GO; }
+
 bool child_needs_supervisor(const char *name)
 {
     char path[CLI_PATH_SIZE];
     enum program_kind kind = look_for(name, path);
 
-    return kind == PROGRAM_STATIC || kind == PROGRAM_GO;
+    return is_served(kind) ||
+           (kind == PROGRAM_NARROW && filter_serves_narrow() && !environment_serves_narrow());
 }
 
 void child_warn_unreachable(const char *name, bool supervised)
@@ -56,7 +61,8 @@ void child_warn_unreachable(const char *name, bool supervised)
     enum program_kind kind = look_for(name, path);
     const char *what = obstacle(kind);
 
-    if (!what || (supervised && (kind == PROGRAM_STATIC || kind == PROGRAM_GO))) return;
+    if (!what || (supervised && (is_served(kind) || (kind == PROGRAM_NARROW && filter_serves_narrow()))))
+        return;
     fprintf(stderr,
             "pocketcan: warning: %s %s: the preload library cannot reach it, it will see the kernel's "
             "CAN only\n",

@@ -40,9 +40,13 @@ static const struct {
     { SYS_close_range, control_change, control_change },
     { SYS_execve, control_change, control_change },
     { SYS_execveat, control_change, control_change },
+#ifdef SYS_dup2
     { SYS_dup2, control_dup_to, control_dup_to },
+#endif
     { SYS_dup3, control_dup_to, control_dup_to },
+#ifdef SYS_accept
     { SYS_accept, control_accept, NULL },
+#endif
     { SYS_accept4, control_accept4, NULL },
     { SYS_socket, control_socket, control_socket },
     { SYS_socketpair, control_socketpair, control_socketpair },

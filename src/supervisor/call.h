@@ -20,6 +20,8 @@ struct call {
     struct seccomp_notif notif;
     int listener;
     struct filter_range range;
+    bool narrow;       /* its program has 32-bit words, and ours have 64 (layout.h) */
+    bool long_time;    /* of its times, the seconds are 64 bits */
     struct sock *sock; /* what call_sock() found */
     /* Of a call that is held: */
     bool asked_limit;

@@ -1,7 +1,7 @@
 /* supervisor/control.c - making, naming and setting up sockets, ioctl(2), copies of descriptors.
  *
  * Most of these are trapped for every descriptor, because a CAN socket may have any number; what is not one of ours goes on to the kernel. */
-#include "supervisor/call.h"
+#include "supervisor/layout.h"
 #include "supervisor/pump.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/remote.h"
@@ -18,6 +18,8 @@
 
 #define AF_CAN_ 29
 #define DUPFD   0
+/* What leads nowhere, for whom we answer as for us. */
+#define BAD_ADDRESS ((void *)(uintptr_t)8)
 
 #define VALUE_MAX 65536u
 
@@ -241,6 +243,10 @@ long control_setsockopt(struct call *call)
 
     if (!sock) return CALL_CONTINUE;
     at = (int)size < 0 ? value : call_copy(call, value, call_arg(call, 3), bytes);
+    if (at == value && (int)size >= 0) {
+        layout_option_in(call, level, name, value, &size);
+        bytes = size < sizeof(value) ? size : sizeof(value);
+    }
     if (level == SOL_SOCKET && (name == SO_ATTACH_FILTER || name == SO_ATTACH_REUSEPORT_CBPF) && at == value)
         bring_program(call, value, bytes);
     if (level == SOL_SOCKET && (name == SO_ATTACH_BPF || name == SO_ATTACH_REUSEPORT_EBPF) && at == value &&
@@ -282,10 +288,12 @@ long control_getsockopt(struct call *call)
     if (!remote_read(tid, &size, call_arg(call, 4), sizeof(size))) return -EFAULT;
     if ((int)size > (int)(sizeof(value) / unit)) size = (socklen_t)(sizeof(value) / unit);
     room = size;
-    memset(value, 0, (int)room > 0 ? room * unit : 0);
+    size = layout_option_room(call, level, name, room);
+    memset(value, 0, (int)size > 0 ? size * unit : 0);
     fd = call_borrow(call, sock);
     result = family_getsockopt(sock_bus, sock->slot, fd, level, name, value, &size);
     call_give_back(sock, fd);
+    if (result == 0) size = layout_option_out(call, level, name, value, size, room);
     if (level == SOL_SOCKET && name == SO_MEMINFO) add_pair(sock, value, room < size ? room : size);
     if (result == 0 && (int)room > 0 &&
         !remote_write(tid, call_arg(call, 3), value, (size < room ? size : room) * unit))
@@ -320,6 +328,7 @@ static long ask_with_data(struct call *call, struct sock *sock, uint32_t request
     size_t size;
     long result;
 
+    if (call->narrow) from &= UINT32_MAX;
     remote_read(call_tid(call), &command, from, sizeof(command));
     size = data_size(request, command);
     if (!size) return CALL_CONTINUE;
@@ -355,13 +364,13 @@ long control_ioctl(struct call *call)
     struct sock *sock = sock_find(socket);
     uint32_t request = (uint32_t)call_arg(call, 1);
     struct ifreq argument, before;
+    size_t size;
     void *at;
     long result;
 
     if (!socket || (!sock && !ioctl_is_interface(request))) return CALL_CONTINUE;
     if (changes_interface(request) && remote_user(call_tid(call)) != geteuid()) return -EPERM;
-    memset(&argument, 0, sizeof(argument));
-    at = (void *)(uintptr_t)call_copy(call, &argument, call_arg(call, 2), sizeof(argument));
+    at = layout_read_ifreq(call, &argument, call_arg(call, 2)) ? &argument : BAD_ADDRESS;
     before = argument;
     if (sock && asks_for_time(request)) {
         note_time(sock);
@@ -372,9 +381,8 @@ long control_ioctl(struct call *call)
                                                                                         : result;
     result = ask(sock, request, at);
     if (result == -ENOIOCTLCMD) return CALL_CONTINUE;
-    if (result == 0 && memcmp((const char *)&argument, (const char *)&before, sizeof(before)) &&
-        !remote_write(call_tid(call), call_arg(call, 2), &argument,
-                      asks_for_time(request) ? 16 : sizeof(argument)))
-        return -EFAULT;
-    return result;
+    if (result || !memcmp((const char *)&argument, (const char *)&before, sizeof(before))) return result;
+    if (!asks_for_time(request)) return layout_write_ifreq(call, call_arg(call, 2), &argument) ? 0 : -EFAULT;
+    size = layout_stamp_out(call, request, &argument);
+    return remote_write(call_tid(call), call_arg(call, 2), &argument, size) ? 0 : -EFAULT;
 }

@@ -1,9 +1,10 @@
 /* supervisor/data.c - sending, and receiving more than bytes, on CAN sockets.
  *
  * No call waits in here: what would block is held (held.h), and asked again. */
-#include "supervisor/call.h"
+#include "supervisor/layout.h"
 #include "supervisor/pump.h"
 #include "supervisor/remote.h"
+#include "sockets/bcm_head.h"
 #include "sockets/raw.h"
 #include "sockets/txstamp.h"
 #include "base/clock.h"
@@ -19,10 +20,10 @@
 #define PAGE         4096u
 #define SECOND_NS    1000000000u
 
-/* Behind the first there is nothing, as behind a program's own memory that ends. */
+/* Behind the first there is nothing, as behind a program's own memory that ends; before it there is room for a longer head. */
 static uint8_t *bytes;
 static uint8_t out[CALL_BYTES];
-static uint8_t control[CONTROL_MOST];
+static _Alignas(8) uint8_t control[2 * CONTROL_MOST];
 static struct iovec pieces[PIECES];
 static struct sockaddr_storage name;
 static uint32_t name_size;
@@ -32,10 +33,10 @@ static int need_bytes(void)
     uint8_t *area;
 
     if (bytes) return 0;
-    area = mmap(NULL, CALL_BYTES + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    area = mmap(NULL, PAGE + CALL_BYTES + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (area == MAP_FAILED) return -ENOMEM;
-    mprotect(area + CALL_BYTES, PAGE, PROT_NONE);
-    bytes = area;
+    mprotect(area + PAGE + CALL_BYTES, PAGE, PROT_NONE);
+    bytes = area + PAGE;
     return 0;
 }
 
@@ -71,6 +72,35 @@ static long start_job(struct call *call, struct sock *sock, const struct raw_sen
     return call->job ? CALL_HOLD : -ENOBUFS;
 }
 
+static ssize_t ask_to_send(struct sock *sock, const struct raw_send *message, int flags)
+{
+    return message->name || message->control
+               ? family_send(sock_bus, sock->slot, sock->ring.fd, message, flags | MSG_DONTWAIT)
+               : family_write(sock_bus, sock->slot, sock->ring.fd, message->iov->iov_base,
+                              message->iov->iov_len, flags | MSG_DONTWAIT);
+}
+
+/* The head of its message is shorter than ours. */
+static ssize_t send_narrow_bcm(struct call *call, struct sock *sock, const struct raw_send *message,
+                               int flags)
+{
+    size_t excess = layout_bcm_excess(call, sock);
+    struct iovec iov = *message->iov;
+    struct raw_send wide = *message;
+    uint8_t *at = iov.iov_base;
+    ssize_t result;
+
+    if (iov.iov_len < BCM_HEAD_WIRE - excess) return ask_to_send(sock, message, flags);
+    iov.iov_len += excess;
+    if (at >= bytes && bytes + CALL_BYTES - at >= (ssize_t)(BCM_HEAD_WIRE - excess)) {
+        layout_bcm_in(at); /* else it is not all there, which the funnel sees */
+        iov.iov_base = at - excess;
+    }
+    wide.iov = &iov;
+    result = ask_to_send(sock, &wide, flags);
+    return result < 0 ? result : result - (ssize_t)excess;
+}
+
 /* Hands it to the funnel; the program's own iov was gathered into `bytes`. */
 static long send_it(struct call *call, struct sock *sock, const struct raw_send *message, int flags)
 {
@@ -78,10 +108,8 @@ static long send_it(struct call *call, struct sock *sock, const struct raw_send 
     int fd;
 
     if (is_for_a_job(sock, message)) return start_job(call, sock, message, flags);
-    result = message->name || message->control
-                 ? family_send(sock_bus, sock->slot, sock->ring.fd, message, flags | MSG_DONTWAIT)
-                 : family_write(sock_bus, sock->slot, sock->ring.fd, message->iov->iov_base,
-                                message->iov->iov_len, flags | MSG_DONTWAIT);
+    result = layout_bcm_excess(call, sock) ? send_narrow_bcm(call, sock, message, flags)
+                                           : ask_to_send(sock, message, flags);
     if (result != -EAGAIN) return result;
     fd = call_borrow(call, sock);
     result = call_wait(call, fd, flags, SO_SNDTIMEO);
@@ -121,7 +149,7 @@ static ssize_t copy_pieces(const struct call *call, uint64_t from, size_t count)
     size_t total = 0;
 
     if (count > PIECES) return -EMSGSIZE;
-    if (!remote_read(call_tid(call), pieces, from, count * sizeof(*pieces))) return -EFAULT;
+    if (!layout_read_pieces(call, pieces, from, count)) return -EFAULT;
     for (size_t i = 0; i < count; i++) {
         if ((ssize_t)pieces[i].iov_len < 0) return -EINVAL;
         if (pieces[i].iov_len > INT_MAX - total) pieces[i].iov_len = INT_MAX - total;
@@ -150,6 +178,11 @@ static long send_message(struct call *call, struct sock *sock, const struct msgh
         message.control =
             call_copy(call, control, (uint64_t)(uintptr_t)msg->msg_control,
                       message.control_size < CONTROL_MOST ? message.control_size : CONTROL_MOST);
+    if (message.control == control) {
+        ssize_t control_size = layout_control_in(call, control, message.control_size, sizeof(control));
+        if (control_size < 0) return control_size;
+        message.control_size = (size_t)control_size;
+    }
     return send_it(call, sock, &message, flags);
 }
 
@@ -159,13 +192,14 @@ long data_sendmsg(struct call *call)
     struct msghdr msg;
 
     if (!sock) return CALL_CONTINUE;
-    if (!remote_read(call_tid(call), &msg, call_arg(call, 1), sizeof(msg))) return -EFAULT;
+    if (!layout_read_message(call, &msg, call_arg(call, 1))) return -EFAULT;
     return send_message(call, sock, &msg, (int)call_arg(call, 2));
 }
 
 long data_writev(struct call *call)
 {
-    struct msghdr msg = { .msg_iov = (struct iovec *)call_arg(call, 1), .msg_iovlen = call_arg(call, 2) };
+    struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)call_arg(call, 1),
+                          .msg_iovlen = call_arg(call, 2) };
     struct sock *sock = call_sock(call);
     ssize_t total;
 
@@ -189,20 +223,22 @@ long data_sendmmsg(struct call *call)
 
     if (!sock) return CALL_CONTINUE;
     for (count = count < PIECES ? count : PIECES; call->done < count; call->done++) {
-        uint64_t at = call_arg(call, 1) + call->done * sizeof(struct mmsghdr);
-        struct mmsghdr each;
+        uint64_t length_at, at = layout_message_at(call, call_arg(call, 1), call->done, &length_at);
+        struct msghdr each;
         uint32_t length;
-        if (!remote_read(call_tid(call), &each, at, sizeof(each))) result = -EFAULT;
-        if (result >= 0) result = send_message(call, sock, &each.msg_hdr, (int)call_arg(call, 3));
+        if (!layout_read_message(call, &each, at)) result = -EFAULT;
+        if (result >= 0) result = send_message(call, sock, &each, (int)call_arg(call, 3));
         if (result < 0) break;
         length = (uint32_t)result;
-        remote_write(call_tid(call), at + offsetof(struct mmsghdr, msg_len), &length, sizeof(length));
+        remote_write(call_tid(call), length_at, &length, sizeof(length));
     }
     if (result == CALL_HOLD) return result;
     return call->done ? (long)call->done : result;
 }
 
 /* ---- receiving ---- */
+
+static size_t bounded(size_t size, size_t most) { return size < most ? size : most; }
 
 /* A packet from the program's end: its size, or -errno. */
 static ssize_t take_packet(struct call *call, struct sock *sock, int flags)
@@ -246,6 +282,23 @@ static ssize_t tell(struct sock *sock, const struct sock_note *note, size_t size
     return (ssize_t)least;
 }
 
+/* There has to be room for the whole of our head to make one of the program's from. */
+static ssize_t tell_narrow_bcm(const struct call *call, struct sock *sock, const struct sock_note *note,
+                               size_t size, int flags, struct raw_receive *message)
+{
+    size_t excess = layout_bcm_excess(call, sock), room = message->iov->iov_len;
+    size_t least = BCM_HEAD_WIRE, wanted = room + excess > least ? room + excess : least;
+    struct iovec iov = { out, bounded(wanted, sizeof(out)) };
+    struct raw_receive wide = *message;
+    ssize_t result;
+
+    wide.iov = &iov;
+    result = tell(sock, note, size, flags, &wide);
+    wide.iov = message->iov;
+    *message = wide;
+    return result < 0 ? result : layout_bcm_out(out, (size_t)result, room);
+}
+
 /* One message into our own buffers, as `message` has them. */
 static ssize_t receive(struct call *call, struct sock *sock, int flags, struct raw_receive *message)
 {
@@ -262,30 +315,33 @@ static ssize_t receive(struct call *call, struct sock *sock, int flags, struct r
     size = take_packet(call, sock, flags);
     if (size < 0) return size;
     note = sock_recall(sock, bytes, (size_t)size, flags & MSG_PEEK);
-    return tell(sock, note, (size_t)size, flags, message);
+    return layout_bcm_excess(call, sock) ? tell_narrow_bcm(call, sock, note, (size_t)size, flags, message)
+                                         : tell(sock, note, (size_t)size, flags, message);
 }
-
-static size_t bounded(size_t size, size_t most) { return size < most ? size : most; }
 
 static long receive_message(struct call *call, struct sock *sock, uint64_t at, int flags)
 {
     struct iovec iov = { .iov_base = out };
     struct raw_receive message = { .iov = &iov, .iov_count = 1 };
     struct msghdr msg;
+    size_t control_room;
     ssize_t total, size;
     pid_t tid = call_tid(call);
 
-    if (!remote_read(tid, &msg, at, sizeof(msg))) return -EFAULT;
+    if (!layout_read_message(call, &msg, at)) return -EFAULT;
     if ((int)msg.msg_namelen < 0) return -EINVAL;
     total = copy_pieces(call, (uint64_t)(uintptr_t)msg.msg_iov, msg.msg_iovlen);
     if (total < 0) return total;
+    control_room = bounded(msg.msg_controllen, sizeof(control));
     iov.iov_len = bounded((size_t)total, sizeof(out));
     message.name = msg.msg_name ? &name : NULL;
     message.name_size = (socklen_t)bounded(msg.msg_namelen, sizeof(name));
     message.control = control;
-    message.control_size = msg.msg_control ? bounded(msg.msg_controllen, sizeof(control)) : 0;
+    message.control_size = !msg.msg_control ? 0 : call->narrow ? sizeof(control) : control_room;
     size = receive(call, sock, flags, &message);
     if (size < 0) return size;
+    message.control_size =
+        layout_control_out(call, control, message.control_size, control_room, &message.flags);
     if (!remote_scatter(tid, pieces, msg.msg_iovlen, out, bounded((size_t)size, iov.iov_len))) return -EFAULT;
     if (msg.msg_name && !remote_write(tid, (uint64_t)(uintptr_t)msg.msg_name, &name,
                                       bounded(msg.msg_namelen, message.name_size)))
@@ -295,7 +351,7 @@ static long receive_message(struct call *call, struct sock *sock, uint64_t at, i
     if (msg.msg_name) msg.msg_namelen = message.name_size;
     msg.msg_controllen = message.control_size;
     msg.msg_flags = message.flags | (flags & MSG_CMSG_CLOEXEC);
-    return remote_write(tid, at, &msg, sizeof(msg)) ? size : -EFAULT;
+    return layout_write_message(call, at, &msg) ? size : -EFAULT;
 }
 
 long data_recvmsg(struct call *call)
@@ -363,7 +419,7 @@ static int read_timeout(struct call *call)
 
     if (call->timeout_ns || !call_arg(call, 4)) return 0;
     call->start_ns = clock_mono_ns();
-    if (!remote_read(call_tid(call), &limit, call_arg(call, 4), sizeof(limit))) return -EFAULT;
+    if (!layout_read_time(call, &limit, call_arg(call, 4))) return -EFAULT;
     if (limit.tv_sec < 0 || limit.tv_nsec < 0 || limit.tv_nsec >= (long)SECOND_NS) return -EINVAL;
     call->timeout_ns = (uint64_t)limit.tv_sec * SECOND_NS + (uint64_t)limit.tv_nsec + 1;
     return 0;
@@ -380,7 +436,7 @@ static void write_timeout(struct call *call)
     uint64_t left = time_left(call);
     struct timespec limit = { (time_t)(left / SECOND_NS), (long)(left % SECOND_NS) };
 
-    if (call->timeout_ns) remote_write(call_tid(call), call_arg(call, 4), &limit, sizeof(limit));
+    if (call->timeout_ns) layout_write_time(call, call_arg(call, 4), &limit);
 }
 
 long data_recvmmsg(struct call *call)
@@ -393,14 +449,14 @@ long data_recvmmsg(struct call *call)
     if (!sock) return CALL_CONTINUE;
     result = read_timeout(call);
     while (!result && call->done < count) {
-        uint64_t at = call_arg(call, 1) + call->done * sizeof(struct mmsghdr);
+        uint64_t length_at, at = layout_message_at(call, call_arg(call, 1), call->done, &length_at);
         uint32_t length;
         bool waits = !(call->done && flags & MSG_WAITFORONE);
         result = receive_message(call, sock, at, (flags & ~MSG_WAITFORONE) | (waits ? 0 : MSG_DONTWAIT));
         if (result < 0) break;
         length = (uint32_t)result;
         result = 0;
-        remote_write(call_tid(call), at + offsetof(struct mmsghdr, msg_len), &length, sizeof(length));
+        remote_write(call_tid(call), length_at, &length, sizeof(length));
         call->done++;
         if (call->timeout_ns && !time_left(call)) break;
     }

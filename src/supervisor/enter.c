@@ -1,5 +1,6 @@
 /* supervisor/enter.c - installs the filter and hands its listener over. Only async-signal-safe calls: this is also the child of a fork. */
 #include "supervisor/enter.h"
+#include "base/sys.h"
 #include "supervisor/filter.h"
 #include "supervisor/supervisor.h"
 #include <errno.h>
@@ -60,9 +61,12 @@ static int hand_over(int fd, int listener, const struct filter_range *range)
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int))
     };
     char answer;
+    long error;
 
     memcpy(CMSG_DATA(&control.head), &listener, sizeof(listener));
-    if (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0) return -errno;
+    /* not libc's: on i386 that may be socketcall(2), which is trapped already, and by nobody served yet */
+    error = sys_call(SYS_sendmsg, fd, &msg, MSG_NOSIGNAL);
+    if (error < 0) return (int)error;
     return read(fd, &answer, 1) == 1 ? 0 : -ECONNREFUSED;
 }
 

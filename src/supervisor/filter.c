@@ -4,7 +4,10 @@
  * a CAN socket's descriptor holds the frames themselves. Calls that move data are looked at by their descriptor's number only, so that other sockets and
  * files are as fast as ever; the rare ones that set a socket up are trapped for any number, because a copy may have a low one (dup2).
  *
- * Each rule is "is it this call? no: skip" and a test that ends in a verdict, so rules know nothing of each other. */
+ * Each rule is "is it this call? no: skip" and a test that ends in a verdict, so rules know nothing of each other.
+ *
+ * On x86-64 a program of 32 bits may come as well. Its calls have other numbers, so the rules are there a second time, behind a test of the architecture. Calls of the x32 kind are
+ * the kernel's. socketcall(2), one number for all calls about sockets, hides their arguments in memory: it is always trapped, and filter_wants() then decides by the same rules. */
 #include "supervisor/filter.h"
 #include "base/sys.h"
 #include "sockets/door.h"
@@ -13,31 +16,56 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
 #if defined(__x86_64__)
-#define ARCH_HERE AUDIT_ARCH_X86_64
+#define ARCH_HERE   AUDIT_ARCH_X86_64
+#define ARCH_NARROW AUDIT_ARCH_I386
+#elif defined(__i386__)
+#define ARCH_HERE AUDIT_ARCH_I386
 #elif defined(__aarch64__)
 #define ARCH_HERE AUDIT_ARCH_AARCH64
+#elif defined(__arm__)
+#define ARCH_HERE AUDIT_ARCH_ARM
 #else
-#error "no second door on this machine yet"
+#error "the second door does not know this machine"
 #endif
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
-#define PROGRAM_MAX 512
+#define PROGRAM_MAX 2048
 #define NUMBERS_MAX 1024 /* FD_SETSIZE */
 #define AF_CAN_     29
 #define X32_BIT     0x40000000u
 #define PLAIN_FLAGS                                                                                          \
     (MSG_PEEK | MSG_DONTWAIT | MSG_WAITALL |                                                                 \
      MSG_NOSIGNAL) /* of recv(2): our end knows them as CAN sockets do */
+
+/* What not every machine has; no call has this number. */
+#define NONE (-1)
 #ifndef SYS_dup2
-#define SYS_dup2 SYS_dup3
+#define SYS_dup2 NONE
+#endif
+#ifndef SYS_accept
+#define SYS_accept NONE
+#endif
+#ifndef SYS_fcntl64
+#define SYS_fcntl64 NONE
+#endif
+#ifndef SYS_recvmmsg_time64
+#define SYS_recvmmsg_time64 NONE
+#endif
+#if !defined(SYS_send) || !defined(SYS_recv)
+#define SYS_send NONE
+#define SYS_recv NONE
+#endif
+#ifndef SYS_socketcall
+#define SYS_socketcall NONE
 #endif
 
 #define DUPFD         0
@@ -105,6 +133,14 @@ static void recvfrom_call(struct program *program, const struct filter_range *ra
          IF(BPF_JSET, ~PLAIN_FLAGS, 0, 1), RET_NOTIFY, RET_ALLOW);
 }
 
+/* The same without an address to ask for. */
+static void recv_call(struct program *program, const struct filter_range *range)
+{
+    EMIT(program, LOAD(ARG(0)), IF(BPF_JGE, range->first, 0, 5), IF(BPF_JGE, range->end, 4, 0),
+         IF(BPF_JGE, range->served, 2, 0), LOAD(ARG(3)), IF(BPF_JSET, ~PLAIN_FLAGS, 0, 1), RET_NOTIFY,
+         RET_ALLOW);
+}
+
 static void fcntl_call(struct program *program, const struct filter_range *range)
 {
     EMIT(program, LOAD(ARG(0)), IF(BPF_JGE, range->first, 0, 5), IF(BPF_JGE, range->end, 4, 0), LOAD(ARG(1)),
@@ -131,56 +167,140 @@ static void socketpair_call(struct program *program, const struct filter_range *
     EMIT(program, LOAD(ARG(0)), IF(BPF_JEQ, AF_CAN_, 0, 1), RET_NOTIFY, RET_ALLOW);
 }
 
-static const struct {
-    uint32_t number;
+static const struct rule {
+    int here, narrow; /* its number on this machine, and for programs of 32 bits on x86-64 */
     test *test;
+    int like; /* of a call that only 32-bit programs make: the one of this machine that does the same; LIKE_MANY: its first argument says it */
 } rules[] = {
-    { SYS_write, any_of_ours },
-    { SYS_read, all_but_raw },
-    { SYS_sendto, any_of_ours },
-    { SYS_recvfrom, recvfrom_call },
-    { SYS_sendmsg, any_of_ours },
-    { SYS_recvmsg, any_of_ours },
-    { SYS_writev, any_of_ours },
-    { SYS_readv, all_but_raw },
-    { SYS_pwritev2, any_of_ours },
-    { SYS_sendmmsg, any_of_ours },
-    { SYS_recvmmsg, any_of_ours },
-    { SYS_ioctl, ioctl_call },
-    { SYS_fcntl, fcntl_call },
-    { SYS_dup, any_of_ours },
-    { SYS_dup2, either_of_ours },
-    { SYS_dup3, either_of_ours },
-    { SYS_close, any_of_ours },
-    { SYS_close_range, always },
-    { SYS_execve, always }, /* ends descriptors */
-    { SYS_execveat, always },
-    { SYS_exit_group, always }, /* ISO-TP sockets may have something left to send */
-    { SYS_accept, any_of_ours },
-    { SYS_accept4, any_of_ours },
-    { SYS_socket, socket_call },
-    { SYS_socketpair, socketpair_call },
-    { SYS_bind, always },
-    { SYS_connect, always },
-    { SYS_listen, always },
-    { SYS_shutdown, always },
-    { SYS_getsockname, always },
-    { SYS_getpeername, always },
-    { SYS_getsockopt, always },
-    { SYS_setsockopt, always },
+    { SYS_write, 4, any_of_ours },
+    { SYS_read, 3, all_but_raw },
+    { SYS_sendto, 369, any_of_ours },
+    { SYS_recvfrom, 371, recvfrom_call },
+    { SYS_sendmsg, 370, any_of_ours },
+    { SYS_recvmsg, 372, any_of_ours },
+    { SYS_writev, 146, any_of_ours },
+    { SYS_readv, 145, all_but_raw },
+    { SYS_pwritev2, 379, any_of_ours },
+    { SYS_sendmmsg, 345, any_of_ours },
+    { SYS_recvmmsg, 337, any_of_ours },
+    { SYS_ioctl, 54, ioctl_call },
+    { SYS_fcntl, 55, fcntl_call },
+    { SYS_dup, 41, any_of_ours },
+    { SYS_dup2, 63, either_of_ours },
+    { SYS_dup3, 330, either_of_ours },
+    { SYS_close, 6, any_of_ours },
+    { SYS_close_range, 436, always },
+    { SYS_execve, 11, always }, /* ends descriptors */
+    { SYS_execveat, 358, always },
+    { SYS_exit_group, 252, always }, /* ISO-TP sockets may have something left to send */
+    { SYS_accept, NONE, any_of_ours },
+    { SYS_accept4, 364, any_of_ours },
+    { SYS_socket, 359, socket_call },
+    { SYS_socketpair, 360, socketpair_call },
+    { SYS_bind, 361, always },
+    { SYS_connect, 362, always },
+    { SYS_listen, 363, always },
+    { SYS_shutdown, 373, always },
+    { SYS_getsockname, 367, always },
+    { SYS_getpeername, 368, always },
+    { SYS_getsockopt, 365, always },
+    { SYS_setsockopt, 366, always },
+    { SYS_fcntl64, 221, fcntl_call, SYS_fcntl },
+    { SYS_recvmmsg_time64, 417, any_of_ours, SYS_recvmmsg },
+    { SYS_send, NONE, any_of_ours, SYS_sendto },
+    { SYS_recv, NONE, recv_call, SYS_recvfrom },
+    { SYS_socketcall, 102, always, LIKE_MANY },
 };
+#ifdef __i386__
+_Static_assert(SYS_read == 3 && SYS_socket == 359 && SYS_shutdown == 373 && SYS_pwritev2 == 379 &&
+                   SYS_fcntl64 == 221 && SYS_recvmmsg_time64 == 417 && SYS_socketcall == 102,
+               "both columns are of i386");
+#endif
+#define RULES (sizeof(rules) / sizeof(*rules))
 
-static void build(struct program *program, const struct filter_range *range)
+static void emit_rules(struct program *program, const struct filter_range *range, bool narrow)
 {
-    EMIT(program, LOAD(offsetof(struct seccomp_data, arch)), IF(BPF_JEQ, ARCH_HERE, 1, 0), RET_ALLOW,
-         LOAD(offsetof(struct seccomp_data, nr)), IF(BPF_JGE, X32_BIT, 0, 1), RET_ALLOW);
-    for (unsigned i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+    EMIT(program, LOAD(offsetof(struct seccomp_data, nr)));
+    for (unsigned i = 0; i < RULES; i++) {
         unsigned short head = program->size;
-        EMIT(program, IF(BPF_JEQ, rules[i].number, 0, 0));
+        int number = narrow ? rules[i].narrow : rules[i].here;
+        if (number == NONE) continue;
+        EMIT(program, IF(BPF_JEQ, number, 0, 0));
         rules[i].test(program, range);
         program->code[head].jf = (uint8_t)(program->size - head - 1);
     }
     EMIT(program, RET_ALLOW);
+}
+
+static void build(struct program *program, const struct filter_range *range)
+{
+    unsigned short jump;
+
+    EMIT(program, LOAD(offsetof(struct seccomp_data, arch)), IF(BPF_JEQ, ARCH_HERE, 1, 0),
+         BPF_STMT(BPF_JMP | BPF_JA, 0));
+    jump = (unsigned short)(program->size - 1);
+#ifdef __x86_64__
+    EMIT(program, LOAD(offsetof(struct seccomp_data, nr)), IF(BPF_JGE, X32_BIT, 0, 1), RET_ALLOW);
+#endif
+    emit_rules(program, range, false);
+    program->code[jump].k = (uint32_t)(program->size - jump - 1);
+#ifdef ARCH_NARROW
+    EMIT(program, IF(BPF_JEQ, ARCH_NARROW, 1, 0), RET_ALLOW);
+    emit_rules(program, range, true);
+#else
+    EMIT(program, RET_ALLOW);
+#endif
+}
+
+bool filter_serves_narrow(void)
+{
+#ifdef ARCH_NARROW
+    return true;
+#else
+    return false;
+#endif
+}
+
+bool filter_is_narrow(uint32_t arch) { return arch != ARCH_HERE; }
+
+int filter_like(uint32_t arch, int number)
+{
+    for (unsigned i = 0; i < RULES; i++)
+        if ((arch == ARCH_HERE ? rules[i].here : rules[i].narrow) == number)
+            return rules[i].like ? rules[i].like : rules[i].here;
+    return NONE;
+}
+
+/* One instruction of those that are made here. Returns the next one's place, or -1 with *verdict. */
+static int step(const struct program *program, int at, const struct seccomp_data *data, uint32_t *value,
+                uint32_t *verdict)
+{
+    const struct sock_filter *code = &program->code[at];
+    bool jumps = false;
+
+    switch (code->code) {
+    case BPF_LD | BPF_W | BPF_ABS: memcpy(value, (const char *)data + code->k, sizeof(*value)); return at + 1;
+    case BPF_ALU | BPF_AND | BPF_K: *value &= code->k; return at + 1;
+    case BPF_JMP | BPF_JA: return at + 1 + (int)code->k;
+    case BPF_JMP | BPF_JEQ | BPF_K: jumps = *value == code->k; break;
+    case BPF_JMP | BPF_JGE | BPF_K: jumps = *value >= code->k; break;
+    case BPF_JMP | BPF_JSET | BPF_K: jumps = *value & code->k; break;
+    default: *verdict = code->k; return -1;
+    }
+    return at + 1 + (jumps ? code->jt : code->jf);
+}
+
+bool filter_wants(const struct filter_range *range, const struct seccomp_data *data)
+{
+    struct program program = { .size = 0 };
+    uint32_t value = 0, verdict = SECCOMP_RET_ALLOW;
+    struct seccomp_data here = *data;
+
+    here.arch = ARCH_HERE;
+    build(&program, range);
+    for (int at = 0; at >= 0 && at < program.size;)
+        at = step(&program, at, &here, &value, &verdict);
+    return verdict == SECCOMP_RET_USER_NOTIF;
 }
 
 void filter_range_now(struct filter_range *out)

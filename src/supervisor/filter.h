@@ -14,6 +14,20 @@ struct filter_range {
 /* socketpair(AF_CAN, FILTER_PROBE, 0, NULL) is answered with the supervisor's process ID behind our filter, and refused elsewhere. */
 #define FILTER_PROBE 0x70634e00
 
+/* Of a call for which like is this, the first argument says what it does (socketcall). */
+#define LIKE_MANY (-2)
+
+struct seccomp_data;
+
+/* Does the filter see programs whose words are narrower than ours? */
+bool filter_serves_narrow(void);
+/* Has the program that makes a call of this architecture narrower words than we have? */
+bool filter_is_narrow(uint32_t arch);
+/* The number on this machine of what the call does; -1: it has none, or is not trapped. */
+int filter_like(uint32_t arch, int number);
+/* Would the filter send this call, of this machine, to us? */
+bool filter_wants(const struct filter_range *range, const struct seccomp_data *data);
+
 /* Below RLIMIT_NOFILE, and below what select(2) can express. */
 void filter_range_now(struct filter_range *out);
 

@@ -2,7 +2,7 @@
  *
  * A program gets a netlink socket that we made, and every call that sends, receives or joins groups comes to us: the funnel (sockets/nlfd.h) runs on it with a copy of the
  * descriptor that we borrow for the call. The state of a socket is found by its inode; /proc/net/netlink says which of them are gone. */
-#include "supervisor/call.h"
+#include "supervisor/layout.h"
 #include "supervisor/remote.h"
 #include "sockets/nlfd.h"
 #include <errno.h>
@@ -159,7 +159,7 @@ static ssize_t copy_pieces(const struct call *call, uint64_t from, size_t count)
 {
     size_t total = 0;
 
-    if (count > PIECES || !remote_read(call_tid(call), pieces, from, count * sizeof(*pieces))) return -1;
+    if (count > PIECES || !layout_read_pieces(call, pieces, from, count)) return -1;
     for (size_t i = 0; i < count; i++) {
         if (pieces[i].iov_len > INT32_MAX) return -1;
         total += pieces[i].iov_len;
@@ -198,8 +198,7 @@ long netlink_sendmsg(struct call *call)
 {
     struct msghdr msg;
 
-    if (!remote_read(call_tid(call), &msg, call_arg(call, 1), sizeof(msg)) || msg.msg_controllen)
-        return CALL_CONTINUE;
+    if (!layout_read_message(call, &msg, call_arg(call, 1)) || msg.msg_controllen) return CALL_CONTINUE;
     return send_pieces(call, (uint64_t)(uintptr_t)msg.msg_iov, msg.msg_iovlen,
                        (uint64_t)(uintptr_t)msg.msg_name, msg.msg_namelen, (int)call_arg(call, 2));
 }
@@ -266,7 +265,7 @@ long netlink_recvmsg(struct call *call)
     ssize_t room;
     long size;
 
-    if (!remote_read(tid, &user, call_arg(call, 1), sizeof(user))) return -EFAULT;
+    if (!layout_read_message(call, &user, call_arg(call, 1))) return -EFAULT;
     room = copy_pieces(call, (uint64_t)(uintptr_t)user.msg_iov, user.msg_iovlen);
     if (room < 0) return -EMSGSIZE;
     size = receive(call, (size_t)room, (int)call_arg(call, 2), &from, &out);
@@ -280,7 +279,7 @@ long netlink_recvmsg(struct call *call)
     if (user.msg_name) user.msg_namelen = out.msg_namelen;
     user.msg_controllen = 0;
     user.msg_flags = out.msg_flags;
-    return remote_write(tid, call_arg(call, 1), &user, sizeof(user)) ? size : -EFAULT;
+    return layout_write_message(call, call_arg(call, 1), &user) ? size : -EFAULT;
 }
 
 long netlink_readv(struct call *call)

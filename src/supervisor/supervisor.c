@@ -9,6 +9,7 @@
 #include "sockets/door.h"
 #include "sockets/process.h"
 #include "supervisor/held.h"
+#include "supervisor/layout.h"
 #include "supervisor/pump.h"
 #include "supervisor/remote.h"
 #include <errno.h>
@@ -70,7 +71,9 @@ static bool receive(const struct listener *from, struct call *call)
     memset(call, 0, sizeof(*call));
     call->listener = from->watch.fd;
     call->range = from->range;
-    return ioctl(from->watch.fd, SECCOMP_IOCTL_NOTIF_RECV, &call->notif) == 0;
+    if (ioctl(from->watch.fd, SECCOMP_IOCTL_NOTIF_RECV, &call->notif) < 0) return false;
+    layout_begin(call);
+    return true;
 }
 
 /* Under the lock. */
