@@ -256,26 +256,38 @@ static int put_name(const struct ring_item *item, struct raw_receive *message)
     return usermem_write(message->name, &from, room);
 }
 
-static ssize_t packet_receive(const struct bus *bus, uint32_t number, int fd, struct raw_receive *message,
-                              int flags)
+static int check_receive(const struct bus_slot *slot, int flags)
+{
+    (void)slot;
+    if (flags & ~RECEIVE_FLAGS) return -EINVAL;
+    return flags & MSG_ERRQUEUE ? -EAGAIN : 0;
+}
+
+ssize_t packet_hand_out(const struct bus *bus, uint32_t number, const struct ring_item *item,
+                        struct raw_receive *message, int flags)
 {
     struct bus_slot *slot = &bus->data->slot[number];
-    struct ring_item item;
     ssize_t size;
     int error;
 
-    if (flags & ~RECEIVE_FLAGS) return -EINVAL;
-    if (flags & MSG_ERRQUEUE) return -EAGAIN;
-    error = raw_take(bus, number, fd, flags, &item);
-    if (error) return error;
     message->flags = 0;
-    size = message_put_data(message, item.frame, item.size);
+    size = message_put_data(message, item->frame, item->size);
     if (size < 0) return size;
-    raw_remember_time(slot, item.time_ns);
-    put_control(slot, &item, message);
-    error = message->name ? put_name(&item, message) : 0;
+    raw_remember_time(slot, item->time_ns);
+    put_control(slot, item, message);
+    error = message->name ? put_name(item, message) : 0;
     if (error) return error;
-    return flags & MSG_TRUNC ? (ssize_t)item.size : size;
+    return flags & MSG_TRUNC ? (ssize_t)item->size : size;
+}
+
+static ssize_t packet_receive(const struct bus *bus, uint32_t number, int fd, struct raw_receive *message,
+                              int flags)
+{
+    struct ring_item item;
+    int error = check_receive(&bus->data->slot[number], flags);
+
+    if (!error) error = raw_take(bus, number, fd, flags, &item);
+    return error ? error : packet_hand_out(bus, number, &item, message, flags);
 }
 
 /* ---- ioctl ---- */
@@ -296,5 +308,6 @@ const struct family_protocol family_packet = {
     .setsockopt = packet_setsockopt,
     .getsockopt = packet_getsockopt,
     .send = packet_send,
+    .check_receive = check_receive,
     .receive = packet_receive,
 };

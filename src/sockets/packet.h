@@ -30,6 +30,12 @@ ssize_t packet_send_for(const struct bus *bus, int fd, const struct raw_send *me
 /* PACKET_ADD_MEMBERSHIP (user memory), which the kernel refused with ENODEV: does it name an interface of ours? */
 bool packet_has_member(const struct bus *bus, const void *user_value, socklen_t size);
 
+/* Receiving in two steps, as raw_hand_out(): after raw_take_frame(). */
+struct ring_item;
+struct raw_receive;
+ssize_t packet_hand_out(const struct bus *bus, uint32_t slot, const struct ring_item *item,
+                        struct raw_receive *message, int flags);
+
 /* ioctl(2) beside interface requests; -ENOIOCTLCMD: ioctl.c's. */
 int packet_ioctl(const struct bus *bus, uint32_t slot, unsigned long request, void *user_argument);
 

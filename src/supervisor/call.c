@@ -123,20 +123,23 @@ void call_give_back(const struct sock *sock, int fd)
     if (fd >= 0 && (!sock || fd != sock->kept_fd)) close(fd);
 }
 
-long call_install(struct call *call, int fd, int first, int end, bool close_on_exec)
+/* `number` -1: the lowest; that is below our numbers, and will do for most. */
+long call_replace(struct call *call, int fd, int number, bool close_on_exec)
 {
     struct seccomp_notif_addfd request = { .id = call->notif.id,
-                                           .flags = SECCOMP_ADDFD_FLAG_SETFD,
+                                           .flags = number < 0 ? 0 : SECCOMP_ADDFD_FLAG_SETFD,
                                            .srcfd = (uint32_t)fd,
+                                           .newfd = number < 0 ? 0 : (uint32_t)number,
                                            .newfd_flags = close_on_exec ? O_CLOEXEC : 0 };
-    int number = remote_free_number(call_tid(call), first, end);
-    long result;
+    long result = ioctl(call->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &request);
 
-    request.newfd = (uint32_t)number;
-    if (number < 0) request.flags = request.newfd = 0; /* below our numbers: it will do for most */
-    result = ioctl(call->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &request);
     if (result >= 0) remote_closed(call_tid(call), (int)result);
     return result < 0 ? (errno == EBADF ? -EMFILE : -errno) : result;
+}
+
+long call_install(struct call *call, int fd, int first, int end, bool close_on_exec)
+{
+    return call_replace(call, fd, remote_free_number(call_tid(call), first, end), close_on_exec);
 }
 
 static uint64_t limit_of(int fd, int option)

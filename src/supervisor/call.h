@@ -53,6 +53,18 @@ call_handler control_socket, control_socketpair, control_bind, control_connect, 
     control_getpeername, control_listen, control_accept, control_accept4, control_shutdown,
     control_getsockopt, control_setsockopt, control_ioctl, control_dup, control_dup_to, control_close,
     control_exit, control_change, control_fcntl;
+/* Puts `fd`, the program's end of a socket, among its descriptors: where sockets of its kind are, or as `in_place` (else -1). The number, or -errno: then the socket has ended. */
+long control_hand_over(struct call *call, struct sock *sock, int fd, int type, int in_place);
+/* packets.c */
+long packets_socket(struct call *call);
+/* bind(2) of a socket that is none of ours: ours in the place of the kernel's, or NULL. */
+struct sock *packets_bind(struct call *call);
+long packets_setsockopt(struct call *call);
+/* Sends on a packet socket of the kernel's, if the interface is ours. */
+long packets_send(struct call *call, uint64_t from, size_t size, uint64_t to, uint32_t to_size);
+long packets_sendmsg(struct call *call);
+/* Options that packet sockets have, and not behind this door. */
+bool packets_lacks(int option);
 /* netlink.c: calls on descriptors of [netlink, end), from the same numbers */
 call_handler netlink_read, netlink_readv, netlink_write, netlink_writev, netlink_sendto, netlink_sendmsg,
     netlink_recvfrom, netlink_recvmsg, netlink_bind, netlink_setsockopt;
@@ -71,6 +83,9 @@ int call_borrow(const struct call *call, struct sock *sock);
 void call_give_back(const struct sock *sock, int fd);
 /* Puts `fd` among its descriptors in [first, end); answers the call with the number, or returns -errno. */
 long call_install(struct call *call, int fd, int first, int end, bool close_on_exec);
+
+/* The same in the place of a descriptor. */
+long call_replace(struct call *call, int fd, int number, bool close_on_exec);
 
 /* It cannot be answered at once: what O_NONBLOCK, MSG_DONTWAIT and the time-out (SO_RCVTIMEO, SO_SNDTIMEO) of its descriptor `fd` of ours say. Returns
  * CALL_HOLD or -EAGAIN. */

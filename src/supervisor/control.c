@@ -11,8 +11,10 @@
 #include <linux/can.h>
 #include <linux/ethtool.h>
 #include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,14 +30,16 @@ static uint8_t value[VALUE_MAX];
 /* ---- making ---- */
 
 /* pidfd_getfd(2) is refused in some containers: then we keep the program's end, and see by /proc whether anybody else does. */
-static long hand_over(struct call *call, struct sock *sock, int fd, int type)
+long control_hand_over(struct call *call, struct sock *sock, int fd, int type, int in_place)
 {
+    int first = sock->is_raw ? call->range.first : call->range.served,
+        end = sock->is_raw ? call->range.served : call->range.netlink;
     long number;
     int borrowed;
 
     if (type & SOCK_NONBLOCK) fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
-    number = call_install(call, fd, sock->is_raw ? call->range.first : call->range.served,
-                          sock->is_raw ? call->range.served : call->range.netlink, type & SOCK_CLOEXEC);
+    number = in_place >= 0 ? call_replace(call, fd, in_place, type & SOCK_CLOEXEC)
+                           : call_install(call, fd, first, end, type & SOCK_CLOEXEC);
     if (number >= 0) {
         borrowed = remote_borrow(call_tid(call), (int)number);
         if (borrowed >= 0) close(borrowed);
@@ -52,8 +56,9 @@ long control_socket(struct call *call)
     struct sock *sock;
 
     if ((int)call_arg(call, 0) == AF_NETLINK) return netlink_socket(call);
-    error = sock_open(type, (int)call_arg(call, 2), remote_process(call_tid(call)), &sock, &fd);
-    return error ? error : hand_over(call, sock, fd, type);
+    if ((int)call_arg(call, 0) == AF_PACKET) return packets_socket(call);
+    error = sock_open(AF_CAN_, type, (int)call_arg(call, 2), remote_process(call_tid(call)), &sock, &fd);
+    return error ? error : control_hand_over(call, sock, fd, type, -1);
 }
 
 long control_socketpair(struct call *call)
@@ -62,7 +67,7 @@ long control_socketpair(struct call *call)
     int fd, error;
 
     if (call_arg(call, 1) == FILTER_PROBE) return supervisor_id();
-    error = sock_open((int)call_arg(call, 1), (int)call_arg(call, 2), 0, &sock, &fd);
+    error = sock_open(AF_CAN_, (int)call_arg(call, 1), (int)call_arg(call, 2), 0, &sock, &fd);
     if (error) return error;
     close(fd);
     sock_end(sock);
@@ -168,6 +173,7 @@ static long with_address(struct call *call,
     socklen_t size = (socklen_t)call_arg(call, 2);
     const void *at;
 
+    if (!sock && act == family_bind) sock = packets_bind(call);
     if (!sock) return CALL_CONTINUE;
     at = call_copy(call, &address, call_arg(call, 1), size < sizeof(address) ? size : sizeof(address));
     return act(sock_bus, sock->slot, sock->ring.fd, at, size);
@@ -241,7 +247,8 @@ long control_setsockopt(struct call *call)
     const void *at;
     long result;
 
-    if (!sock) return CALL_CONTINUE;
+    if (!sock) return packets_setsockopt(call);
+    if (level == SOL_PACKET && packets_lacks(name)) return -ENOPROTOOPT;
     at = (int)size < 0 ? value : call_copy(call, value, call_arg(call, 3), bytes);
     if (at == value && (int)size >= 0) {
         layout_option_in(call, level, name, value, &size);
@@ -369,6 +376,8 @@ long control_ioctl(struct call *call)
     long result;
 
     if (!socket || (!sock && !ioctl_is_interface(request))) return CALL_CONTINUE;
+    if (sock && !sock->is_raw && sock->has_items && (request == FIONREAD || request == TIOCOUTQ))
+        return CALL_CONTINUE;
     if (changes_interface(request) && remote_user(call_tid(call)) != geteuid()) return -EPERM;
     at = layout_read_ifreq(call, &argument, call_arg(call, 2)) ? &argument : BAD_ADDRESS;
     before = argument;

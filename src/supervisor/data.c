@@ -5,6 +5,7 @@
 #include "supervisor/pump.h"
 #include "supervisor/remote.h"
 #include "sockets/bcm_head.h"
+#include "sockets/packet.h"
 #include "sockets/raw.h"
 #include "sockets/txstamp.h"
 #include "base/clock.h"
@@ -140,7 +141,8 @@ long data_sendto(struct call *call)
     struct sock *sock = call_sock(call);
     return sock ? send_buffer(call, sock, call_arg(call, 1), call_arg(call, 2), (int)call_arg(call, 3),
                               call_arg(call, 4), (uint32_t)call_arg(call, 5))
-                : CALL_CONTINUE;
+                : packets_send(call, call_arg(call, 1), call_arg(call, 2), call_arg(call, 4),
+                               (uint32_t)call_arg(call, 5));
 }
 
 /* Copies an array of buffers' addresses. Returns the sum of their sizes, or -errno. */
@@ -191,7 +193,7 @@ long data_sendmsg(struct call *call)
     struct sock *sock = call_sock(call);
     struct msghdr msg;
 
-    if (!sock) return CALL_CONTINUE;
+    if (!sock) return packets_sendmsg(call);
     if (!layout_read_message(call, &msg, call_arg(call, 1))) return -EFAULT;
     return send_message(call, sock, &msg, (int)call_arg(call, 2));
 }
@@ -255,19 +257,20 @@ static ssize_t take_packet(struct call *call, struct sock *sock, int flags)
     return size;
 }
 
-/* What the funnel says of it, now (CAN_RAW) or then. */
+/* What the funnel says of it, now or then. */
 static ssize_t tell(struct sock *sock, const struct sock_note *note, size_t size, int flags,
                     struct raw_receive *message)
 {
     static struct ring_item item;
     size_t room = message->iov->iov_len, least = size < room ? size : room;
 
-    if (sock->is_raw) {
+    if (sock->has_items) {
         memset(&item, 0, SOCK_ABOUT);
         if (note) memcpy(&item, note->item, SOCK_ABOUT);
         item.size = (uint32_t)(size < sizeof(item.frame) ? size : sizeof(item.frame));
         memcpy(item.frame, bytes, item.size);
-        return raw_hand_out(sock_bus, sock->slot, &item, message);
+        return sock->is_raw ? raw_hand_out(sock_bus, sock->slot, &item, message)
+                            : packet_hand_out(sock_bus, sock->slot, &item, message, flags);
     }
     if (!note) return -EAGAIN;
     memcpy(message->iov->iov_base, bytes, least);

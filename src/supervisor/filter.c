@@ -157,8 +157,9 @@ static void ioctl_call(struct program *program, const struct filter_range *range
 static void socket_call(struct program *program, const struct filter_range *range)
 {
     (void)range;
-    EMIT(program, LOAD(ARG(0)), IF(BPF_JEQ, AF_CAN_, 5, 0), IF(BPF_JEQ, AF_NETLINK, 0, 5), LOAD(ARG(2)),
-         IF(BPF_JEQ, 0, 0, 3), LOAD(ARG(5)), IF(BPF_JEQ, DOOR_COOKIE, 1, 0), RET_NOTIFY, RET_ALLOW);
+    EMIT(program, LOAD(ARG(0)), IF(BPF_JEQ, AF_CAN_, 6, 0), IF(BPF_JEQ, AF_PACKET, 3, 0),
+         IF(BPF_JEQ, AF_NETLINK, 0, 5), LOAD(ARG(2)), IF(BPF_JEQ, 0, 0, 3), LOAD(ARG(5)),
+         IF(BPF_JEQ, DOOR_COOKIE, 1, 0), RET_NOTIFY, RET_ALLOW);
 }
 
 static void socketpair_call(struct program *program, const struct filter_range *range)

@@ -23,10 +23,12 @@ static bool drops_next(struct sock *sock)
     struct bus_slot *slot = &sock_bus->data->slot[sock->slot];
     uint32_t limit = load_relaxed(&slot->rx_limit);
 
-    if (!limit || !sock->is_raw || sock->can_charge < limit) return false;
+    if (!limit || !sock->has_items || sock->can_charge < limit) return false;
     add_relaxed(&slot->drops, 1);
     if (load_relaxed(&slot->option[OPT_RXQ_OVFL]))
         store_relaxed(&slot->drops_told, load_relaxed(&slot->drops));
+    if (!sock->is_raw)
+        add_relaxed(&slot->setting[PACKET_SEEN], 1); /* else it would count as one that came, too */
     sock->has_next = false;
     return true;
 }
@@ -45,6 +47,19 @@ static int take_raw(struct sock *sock, struct sock_note *note)
     return 0;
 }
 
+/* The worker counts what waits in its queue against a limit that the program has set. So there it stays, and the program has a copy of the first one until it has read it. */
+static bool is_counted(const struct sock *sock)
+{
+    return !sock->has_items && load_relaxed(&sock_bus->data->slot[sock->slot].rx_limit);
+}
+
+static bool leaves_it(struct sock *sock)
+{
+    if (!is_counted(sock)) return false;
+    sock_catch_up(sock);
+    return sock->count > 0;
+}
+
 static int take_other(struct sock *sock, struct sock_note *note)
 {
     struct iovec iov = { sock->next_bytes, SOCK_PACKET_MAX };
@@ -58,7 +73,9 @@ static int take_other(struct sock *sock, struct sock_note *note)
     ssize_t size;
 
     if (load_relaxed(error)) return -EAGAIN; /* it would take that */
-    size = family_receive(sock_bus, sock->slot, sock->ring.fd, &message, MSG_DONTWAIT);
+    note->is_copy = is_counted(sock);
+    size = family_receive(sock_bus, sock->slot, sock->ring.fd, &message,
+                          MSG_DONTWAIT | (note->is_copy ? MSG_PEEK : 0));
     if (size == -EAGAIN || size == -EADDRNOTAVAIL) return (int)size;
     if (size < 0) { /* it came just now, and was taken: back with it */
         cas32(error, 0, (uint32_t)-size);
@@ -79,9 +96,10 @@ static bool take_next(struct sock *sock)
     struct sock_note *note = &sock->next_note;
     int error;
 
-    memset(note, 0, sizeof(*note));
     errors_show(sock);
-    error = sock->is_raw ? take_raw(sock, note) : take_other(sock, note);
+    if (leaves_it(sock)) return false;
+    memset(note, 0, sizeof(*note));
+    error = sock->has_items ? take_raw(sock, note) : take_other(sock, note);
     sock->has_next = !error;
     return !error;
 }
@@ -90,7 +108,7 @@ static bool take_next(struct sock *sock)
 
 static bool put_next(struct sock *sock)
 {
-    const uint8_t *bytes = sock->next_bytes + (sock->is_raw ? SOCK_ABOUT : 0);
+    const uint8_t *bytes = sock->next_bytes + (sock->has_items ? SOCK_ABOUT : 0);
 
     sock_catch_up(sock);
     if (drops_next(sock)) return true;
@@ -143,7 +161,7 @@ void pump_ring_ready(struct watch *watch, uint32_t events)
 
     pump_run(sock);
     if (events & EPOLLOUT) unblock(sock);
-    if (!(events & (EPOLLHUP | EPOLLERR)) || sock->is_raw) return;
+    if (!(events & (EPOLLHUP | EPOLLERR)) || sock->has_items) return;
     watch_end(&sock->ring); /* the worker is gone: the error that says so is in the pair */
 }
 

@@ -91,18 +91,31 @@ static uint64_t find_value(const char *text, const char *key, int base)
     return found ? strtoull(found + strlen(key), NULL, base) : 0;
 }
 
-static bool read_status(pid_t tid, char *text, size_t size)
+static bool read_text(const char *path, char *text, size_t size)
 {
-    char path[32];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got;
-    int fd;
 
-    snprintf(path, sizeof(path), "/proc/%d/status", tid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
     got = fd < 0 ? -1 : read(fd, text, size - 1);
     if (fd >= 0) close(fd);
     text[got > 0 ? got : 0] = 0;
     return got > 0;
+}
+
+static bool read_status(pid_t tid, char *text, size_t size)
+{
+    char path[32];
+
+    snprintf(path, sizeof(path), "/proc/%d/status", tid);
+    return read_text(path, text, size);
+}
+
+bool remote_closes_on_exec(pid_t tid, int fd)
+{
+    char path[48], text[256];
+
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", tid, fd);
+    return read_text(path, text, sizeof(text)) && find_value(text, "\nflags:", 8) & O_CLOEXEC;
 }
 
 pid_t remote_process(pid_t tid)

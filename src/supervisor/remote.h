@@ -29,6 +29,8 @@ void remote_closed(pid_t tid, int fd);
 void remote_changed(pid_t tid);
 /* The lowest number in [first, end) that it does not use, or -1. */
 int remote_free_number(pid_t tid, int first, int end);
+/* Is FD_CLOEXEC set of its descriptor? */
+bool remote_closes_on_exec(pid_t tid, int fd);
 /* A descriptor of ours for the same socket, or -errno. */
 int remote_borrow(pid_t tid, int fd);
 pid_t remote_process(pid_t tid);

@@ -5,6 +5,7 @@
 #include "supervisor/sock.h"
 #include "base/clock.h"
 #include "base/sys.h"
+#include "sockets/packet.h"
 #include "sockets/process.h"
 #include "sockets/raw.h"
 #include "supervisor/pump.h"
@@ -65,28 +66,37 @@ static int make_pair(struct sock *sock, int *program_fd)
     return 0;
 }
 
-static int open_parts(struct sock *sock, int type, int protocol, int *program_fd)
+static int make_parts(struct sock *sock, int fd, int *program_fd)
 {
-    size_t room = protocol == CAN_RAW ? sizeof(struct ring_item) : SOCK_PACKET_MAX;
-    int fd = family_socket(sock_bus, (type & ~SOCK_NONBLOCK) | SOCK_CLOEXEC, protocol), error;
+    uint32_t protocol;
 
-    if (fd < 0) return fd;
     sock->ring = (struct watch){ .fd = fd, .ready = pump_ring_ready };
     sock->slot = (uint32_t)raw_identify(sock_bus, fd);
+    if (sock->slot >= SOCKETS_MAX) return -ENOMEM;
+    protocol = load_relaxed(&sock_bus->data->slot[sock->slot].protocol);
+    sock->is_raw = protocol == CAN_RAW;
+    sock->has_items = protocol == CAN_RAW || protocol == PROTOCOL_PACKET;
     sock->notes = malloc(SOCK_NOTES * sizeof(*sock->notes));
-    sock->next_bytes = malloc(room);
-    error = sock->slot >= SOCKETS_MAX || !sock->notes || !sock->next_bytes ? -ENOMEM
-                                                                           : make_pair(sock, program_fd);
-    if (error) close(fd);
-    return error;
+    sock->next_bytes = malloc(sock->has_items ? sizeof(struct ring_item) : SOCK_PACKET_MAX);
+    return sock->notes && sock->next_bytes ? make_pair(sock, program_fd) : -ENOMEM;
 }
 
-int sock_open(int type, int protocol, pid_t process, struct sock **out, int *program_fd)
+int sock_open(int domain, int type, int protocol, pid_t process, struct sock **out, int *program_fd)
+{
+    int flags = (type & ~SOCK_NONBLOCK) | SOCK_CLOEXEC;
+    int fd = domain == AF_PACKET ? packet_socket(sock_bus, flags, protocol)
+                                 : family_socket(sock_bus, flags, protocol);
+
+    return fd < 0 ? fd : sock_adopt(fd, process, out, program_fd);
+}
+
+int sock_adopt(int fd, pid_t process, struct sock **out, int *program_fd)
 {
     struct sock *sock = calloc(1, sizeof(*sock)), **bucket;
-    int error = sock ? open_parts(sock, type, protocol, program_fd) : -ENOMEM;
+    int error = sock ? make_parts(sock, fd, program_fd) : -ENOMEM;
 
     if (error) {
+        close(fd);
         if (sock) {
             free(sock->notes);
             free(sock->next_bytes);
@@ -94,7 +104,6 @@ int sock_open(int type, int protocol, pid_t process, struct sock **out, int *pro
         free(sock);
         return error;
     }
-    sock->is_raw = protocol == CAN_RAW;
     sock->kept_fd = -1;
     store_relaxed(&sock_bus->data->slot[sock->slot].owner_pid, (uint32_t)process);
     store_relaxed(&sock_bus->data->slot[sock->slot].door, SLOT_DOOR_SUPERVISOR);
@@ -139,7 +148,10 @@ void sock_keep(struct sock *sock, int fd) { sock->kept_fd = fd; }
 static void end_if_unheld(struct sock *sock)
 {
     bool held = sock->kept_fd < 0 ? pair_is_held(&sock->ends) : remote_holders(sock->inode) > 1;
-    if (!held) sock_end(sock);
+    if (held)
+        pump_run(sock); /* who read past us did not say that there is room */
+    else
+        sock_end(sock);
 }
 
 static void end_if_plainly_unheld(struct sock *sock)
@@ -253,15 +265,23 @@ static uint64_t time_of(const struct sock *sock, const struct sock_note *note)
 {
     struct ring_item item;
 
-    if (!sock->is_raw) return 0;
+    if (!sock->has_items) return 0;
     memcpy(&item, note->item, SOCK_ABOUT);
     return item.time_ns;
+}
+
+static void drop_first(const struct sock *sock)
+{
+    struct raw_receive message = { .iov = NULL };
+
+    family_receive(sock_bus, sock->slot, sock->ring.fd, &message, MSG_DONTWAIT);
 }
 
 static void forget_first(struct sock *sock)
 {
     const struct sock_note *note = &sock->notes[sock->first];
 
+    if (note->is_copy) drop_first(sock);
     sock->took = true;
     sock->last_ns = time_of(sock, note);
     sock->charge -= note->charge;

@@ -34,9 +34,10 @@ struct sock_told {
 struct sock_note {
     uint32_t charge; /* what the kernel counts for the packet */
     uint32_t size;
+    bool is_copy; /* of the first message of the socket's queue, which goes when this goes */
     uint8_t start[SOCK_START];
     union {
-        _Alignas(8) uint8_t item[SOCK_ABOUT]; /* CAN_RAW: struct ring_item but for the frame */
+        _Alignas(8) uint8_t item[SOCK_ABOUT]; /* struct ring_item but for the frame */
         struct sock_told told;
     };
 };
@@ -48,8 +49,9 @@ struct sock {
     struct pair ends;
     uint64_t inode; /* of the program's end */
     uint32_t slot;
-    bool is_raw;
-    int kept_fd; /* the program's end, where we may not borrow it; else -1 */
+    bool is_raw;    /* CAN_RAW: its reads are the kernel's */
+    bool has_items; /* that, or AF_PACKET: what it receives is a ring_item */
+    int kept_fd;    /* the program's end, where we may not borrow it; else -1 */
 
     bool full;      /* waits until the program has taken something */
     bool has_next;  /* a frame has been taken from the ring, and waits for room */
@@ -77,7 +79,9 @@ struct sock {
 extern const struct bus *sock_bus;
 
 /* socket(2): *program_fd is the end to hand over; the caller closes it. 0 or -errno. */
-int sock_open(int type, int protocol, pid_t process, struct sock **out, int *program_fd);
+int sock_open(int domain, int type, int protocol, pid_t process, struct sock **out, int *program_fd);
+/* The same for a socket of the funnel's that is there already; it is taken over, also if it fails. */
+int sock_adopt(int fd, pid_t process, struct sock **out, int *program_fd);
 struct sock *sock_find(uint64_t inode);
 /* Nobody holds it any more. */
 void sock_end(struct sock *sock);

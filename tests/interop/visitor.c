@@ -4,17 +4,21 @@
  *   visitor storm COUNT MICROS  writes COUNT numbered frames while SIGALRM comes every MICROS, and reads them: none twice, none lost
  *   visitor copies              duplicates with low and high numbers, a child, a thread, another program: all the same socket
  *   visitor errors              an interface that goes down and up: poll, epoll, read and recvmsg say so once; a sending ISO-TP socket is not writable
+ *   visitor sniff               a packet socket that is bound after it was opened: what passes vcan0, with addresses; counts; no mapped ring
  *   visitor time COUNT          the median of a write(2), in nanoseconds
  *   visitor hold SECONDS        holds a socket
  *   visitor send ID             sends one frame
  *   visitor sandbox CMD ...     becomes CMD behind a seccomp listener
  *   visitor container CMD ...   becomes CMD where pidfd_getfd(2) is forbidden */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/can.h>
 #include <linux/can/isotp.h>
 #include <linux/can/raw.h>
 #include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/seccomp.h>
 #include <net/if.h>
 #include <poll.h>
@@ -245,6 +249,43 @@ static void transfer(void)
     CHECK(events_of(fd, 1000) == POLLOUT);
 }
 
+static void sniff(void)
+{
+    int index = (int)if_nametoindex("vcan0"), fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL)),
+        out = open_socket();
+    struct sockaddr_ll address = { .sll_family = AF_PACKET,
+                                   .sll_ifindex = index,
+                                   .sll_protocol = htons(ETH_P_ALL) },
+                       from;
+    struct tpacket_req3 ring = { 4096, 1, 2048, 2, 0, 0, 0 };
+    struct packet_mreq all = { .mr_ifindex = index, .mr_type = PACKET_MR_PROMISC };
+    struct tpacket_stats stats;
+    struct can_frame frame = { .can_id = 0x123, .can_dlc = 1 };
+    socklen_t size = sizeof(from);
+
+    CHECK(fd >= 0);
+    CHECK(setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) == 0);
+    CHECK(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+    CHECK(events_of(fd, 0) == POLLOUT);
+    put(out, 7);
+    for (int pass = 0; pass < 2; pass++) { /* as it goes, and as it comes */
+        CHECK(events_of(fd, 1000) == (POLLIN | POLLOUT));
+        CHECK(recvfrom(fd, &frame, sizeof(frame), 0, (struct sockaddr *)&from, &size) == sizeof(frame));
+        CHECK((frame.can_id & CAN_EFF_MASK) == 7 && from.sll_ifindex == index &&
+              from.sll_protocol == htons(ETH_P_CAN));
+        CHECK(from.sll_pkttype == (pass ? PACKET_BROADCAST : PACKET_OUTGOING) && from.sll_hatype == 280);
+    }
+    size = sizeof(stats);
+    CHECK(getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0);
+    CHECK(stats.tp_packets == 2 && stats.tp_drops == 0);
+    CHECK(read(fd, &frame, 0) == 0 && recv(fd, &frame, sizeof(frame), MSG_DONTWAIT) == -1 && errno == EAGAIN);
+    CHECK(setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)) == -1 && errno == ENOPROTOOPT);
+    set_link("down");
+    CHECK(events_of(fd, 1000) == (POLLOUT | POLLERR));
+    CHECK(read(fd, &frame, sizeof(frame)) == -1 && errno == ENETDOWN);
+    set_link("up");
+}
+
 static int compare(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -316,6 +357,8 @@ int main(int argc, char *argv[])
         put(atoi(argv[2]), (uint32_t)atoi(argv[3]));
     else if (!strcmp(what, "errors"))
         errors(), transfer();
+    else if (!strcmp(what, "sniff"))
+        sniff();
     else if (!strcmp(what, "time") && argc > 2)
         measure(atoi(argv[2]));
     else if (!strcmp(what, "hold") && argc > 2)
