@@ -6,6 +6,7 @@
 #   like NAME GOT REGEX     passes when the text matches the extended regular expression
 #   skip NAME REASON        neither
 #   until_ok SECONDS COMMAND...   waits for a condition, with a deadline; for use as a COMMAND above
+#   process_is_gone PID           a condition: it has ended, whether or not its parent has taken note
 # shellcheck shell=bash
 
 tap_count=0
@@ -60,6 +61,12 @@ until_ok() {
         [[ $SECONDS -le $deadline ]] || return 1
         sleep 0.02
     done
+}
+
+process_is_gone() {
+    local state
+    state=$(ps -o stat= -p "$1")
+    [[ -z $state || $state == Z* ]]
 }
 
 tap_done() {
