@@ -117,6 +117,60 @@ EXPORT int execvp(const char *name, char *const argv[])
     return real.execvp(name, argv);
 }
 
+/* ---- by descriptor ---- */
+
+/* The path of what `fd` is open for, in path[0..PATH_SIZE); false: it has none, or not any more. */
+static bool path_of(int fd, char *path)
+{
+    char link[32] = "/proc/self/fd/";
+    size_t end = strlen(link);
+    char digits[12];
+    unsigned count = 0;
+    long size;
+
+    if (fd < 0) return false;
+    do
+        digits[count++] = (char)('0' + fd % 10);
+    while (fd /= 10);
+    while (count)
+        link[end++] = digits[--count];
+    link[end] = 0;
+    size = sys_call(SYS_readlinkat, AT_FDCWD, link, path, PATH_SIZE - 1);
+    path[size > 0 ? size : 0] = 0;
+    return path[0] == '/';
+}
+
+/* Where execveat() looks, in to[0..PATH_SIZE). */
+static bool path_at(int dir, const char *path, int flags, char *to)
+{
+    size_t length = path ? strlen(path) : 0, base;
+
+    if (flags & ~AT_EMPTY_PATH || (!length && !(flags & AT_EMPTY_PATH)) || length >= PATH_SIZE) return false;
+    if (length && (*path == '/' || dir == AT_FDCWD)) return memcpy(to, path, length + 1);
+    if (!path_of(dir, to)) return false;
+    base = strlen(to);
+    if (!length) return true;
+    if (base + 1 + length >= PATH_SIZE) return false;
+    to[base] = '/';
+    memcpy(to + base + 1, path, length + 1);
+    return true;
+}
+
+EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+{
+    char whole[PATH_SIZE];
+
+    if (launcher[0] && path_at(dir, path, flags, whole) && needs_supervisor(whole) && has_few(argv))
+        by_launcher(whole, argv, envp);
+    return (int)edge(sys_call(SYS_execveat, dir, path, argv, envp, flags));
+}
+
+EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
+{
+    if (fd < 0) return (int)edge(-EINVAL);
+    return execveat(fd, "", argv, envp, AT_EMPTY_PATH);
+}
+
 /* ---- arguments one by one ---- */
 
 /* The arguments from `first` on, up to NULL, as an array on the caller's stack. */

@@ -30,22 +30,30 @@ static uint8_t value[VALUE_MAX];
 /* ---- making ---- */
 
 /* pidfd_getfd(2) is refused in some containers: then we keep the program's end, and see by /proc whether anybody else does. */
+void control_settle_end(struct sock *sock, int fd, pid_t tid, int number)
+{
+    int borrowed = remote_borrow(tid, number);
+
+    if (borrowed >= 0) close(borrowed);
+    if (borrowed == -EPERM || borrowed == -ENOSYS)
+        sock_keep(sock, fd);
+    else
+        close(fd);
+}
+
 long control_hand_over(struct call *call, struct sock *sock, int fd, int type, int in_place)
 {
     int first = sock->is_raw ? call->range.first : call->range.served,
         end = sock->is_raw ? call->range.served : call->range.netlink;
     long number;
-    int borrowed;
 
     if (type & SOCK_NONBLOCK) fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
     number = in_place >= 0 ? call_replace(call, fd, in_place, type & SOCK_CLOEXEC)
                            : call_install(call, fd, first, end, type & SOCK_CLOEXEC);
-    if (number >= 0) {
-        borrowed = remote_borrow(call_tid(call), (int)number);
-        if (borrowed >= 0) close(borrowed);
-        if (borrowed == -EPERM || borrowed == -ENOSYS) sock_keep(sock, fd);
-    }
-    if (sock->kept_fd < 0) close(fd);
+    if (number >= 0)
+        control_settle_end(sock, fd, call_tid(call), (int)number);
+    else
+        close(fd);
     if (number < 0) sock_end(sock);
     return number;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -70,6 +71,70 @@ static int hand_over(int fd, int listener, const struct filter_range *range)
     return read(fd, &answer, 1) == 1 ? 0 : -ECONNREFUSED;
 }
 
+/* ---- sockets that the program inherits from one that came through the other door ---- */
+
+/* A descriptor of the same process that is to be exchanged for one that the supervisor serves: that, or -1. */
+static int exchange(const char *path, int number)
+{
+    struct iovec iov = { &number, sizeof(number) };
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int))
+    };
+    int fd = reach(path), result = -1;
+
+    memcpy(CMSG_DATA(&control.head), &number, sizeof(number));
+    if (fd >= 0 && sendmsg(fd, &msg, MSG_NOSIGNAL) >= 0) {
+        msg.msg_controllen = sizeof(control);
+        if (recvmsg(fd, &msg, MSG_CMSG_CLOEXEC) > 0 && msg.msg_controllen >= CMSG_LEN(sizeof(int)))
+            memcpy(&result, CMSG_DATA(&control.head), sizeof(result));
+    }
+    if (fd >= 0) close(fd);
+    return result;
+}
+
+/* Is it named as the sockets of this instance are: beside the door, by a number? The kernel is asked, not the preload library, which is in here, too. */
+static bool is_socket_of(const char *path, int fd)
+{
+    size_t length = (size_t)(strrchr(path, '/') - path) + 1;
+    struct sockaddr_un name = { .sun_family = 0 };
+    socklen_t size = sizeof(name);
+
+    return sys_call(SYS_getsockname, fd, &name, &size) == 0 && name.sun_family == AF_UNIX &&
+           !strncmp(name.sun_path, path, length) && name.sun_path[length] >= '0' &&
+           name.sun_path[length] <= '9';
+}
+
+/* Copies of one that is done already stay copies. */
+static bool copy_known(const struct filter_range *range, const ino_t *inodes, int number, ino_t inode)
+{
+    for (uint32_t i = 0; i < range->inherited_count; i++)
+        if (inodes[i] == inode) return dup2(range->inherited[i], number) == number;
+    return false;
+}
+
+static void bring_inherited(const char *path, struct filter_range *range)
+{
+    ino_t inodes[FILTER_INHERITED_MAX];
+    struct stat about;
+    int fd;
+
+    for (int number = 0; number < range->end && range->inherited_count < FILTER_INHERITED_MAX; number++) {
+        if (!is_socket_of(path, number) || fstat(number, &about) < 0) continue;
+        if (!copy_known(range, inodes, number, about.st_ino)) {
+            fd = exchange(path, number);
+            if (fd < 0) continue;
+            dup2(fd, number);
+            close(fd);
+        }
+        inodes[range->inherited_count] = about.st_ino;
+        range->inherited[range->inherited_count++] = number;
+    }
+}
+
 /* DIR/s/door.NUMBER */
 static int number_of(const char *path)
 {
@@ -85,10 +150,13 @@ int enter_door(const char *path, const char **why)
 
     if (filter_supervisor()) {
         error = filter_supervisor() == number_of(path) ? 0 : -EBUSY;
+        filter_range_now(&range);
+        if (!error) bring_inherited(path, &range); /* their numbers do not become known to the filter */
         *why = "it is inside another `pocketcan run` already, which serves its static programs";
         return error;
     }
     filter_range_now(&range);
+    bring_inherited(path, &range);
     fd = reach(path);
     listener = fd < 0 ? fd : filter_install(&range, &exact);
     error = listener < 0 ? listener : hand_over(fd, listener, &range);

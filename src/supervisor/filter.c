@@ -38,7 +38,7 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
-#define PROGRAM_MAX 2048
+#define PROGRAM_MAX 1280
 #define NUMBERS_MAX 1024 /* FD_SETSIZE */
 #define AF_CAN_     29
 #define X32_BIT     0x40000000u
@@ -104,14 +104,24 @@ static void always(struct program *program, const struct filter_range *range)
     EMIT(program, RET_NOTIFY);
 }
 
-static void number_within(struct program *program, int32_t first, int32_t end)
+/* Those that were there before us are looked at first. */
+static void inherited(struct program *program, const struct filter_range *range)
 {
+    if (range->inherited_count) EMIT(program, LOAD(ARG(0)));
+    for (uint32_t i = 0; i < range->inherited_count; i++)
+        EMIT(program, IF(BPF_JEQ, range->inherited[i], 0, 1), RET_NOTIFY);
+}
+
+static void number_within(struct program *program, const struct filter_range *range, int32_t first,
+                          int32_t end)
+{
+    inherited(program, range);
     EMIT(program, LOAD(ARG(0)), IF(BPF_JGE, first, 0, 2), IF(BPF_JGE, end, 1, 0), RET_NOTIFY, RET_ALLOW);
 }
 
 static void any_of_ours(struct program *program, const struct filter_range *range)
 {
-    number_within(program, range->first, range->end);
+    number_within(program, range, range->first, range->end);
 }
 
 static void either_of_ours(struct program *program, const struct filter_range *range)
@@ -122,12 +132,13 @@ static void either_of_ours(struct program *program, const struct filter_range *r
 
 static void all_but_raw(struct program *program, const struct filter_range *range)
 {
-    number_within(program, range->served, range->end);
+    number_within(program, range, range->served, range->end);
 }
 
 /* With CAN_RAW: does it ask for the sender, or for something that our end would do otherwise? */
 static void recvfrom_call(struct program *program, const struct filter_range *range)
 {
+    inherited(program, range);
     EMIT(program, LOAD(ARG(0)), IF(BPF_JGE, range->first, 0, 7), IF(BPF_JGE, range->end, 6, 0),
          IF(BPF_JGE, range->served, 4, 0), LOAD(ARG(4)), IF(BPF_JEQ, 0, 0, 2), LOAD(ARG(3)),
          IF(BPF_JSET, ~PLAIN_FLAGS, 0, 1), RET_NOTIFY, RET_ALLOW);
@@ -136,6 +147,7 @@ static void recvfrom_call(struct program *program, const struct filter_range *ra
 /* The same without an address to ask for. */
 static void recv_call(struct program *program, const struct filter_range *range)
 {
+    inherited(program, range);
     EMIT(program, LOAD(ARG(0)), IF(BPF_JGE, range->first, 0, 5), IF(BPF_JGE, range->end, 4, 0),
          IF(BPF_JGE, range->served, 2, 0), LOAD(ARG(3)), IF(BPF_JSET, ~PLAIN_FLAGS, 0, 1), RET_NOTIFY,
          RET_ALLOW);
@@ -313,6 +325,7 @@ void filter_range_now(struct filter_range *out)
     out->first = out->end / 2;
     out->netlink = out->end - out->end / 16;
     out->served = out->netlink - out->end / 8;
+    out->inherited_count = 0;
 }
 
 static long set_filter(const struct sock_fprog *program, unsigned long flags)

@@ -7,8 +7,12 @@
 
 /* The descriptor numbers that our sockets get: [first, served) CAN_RAW, [served, netlink) protocols of the daemon, whose reads are trapped as well, because they tell of
  * errors again and again; [netlink, end) netlink. */
+#define FILTER_INHERITED_MAX 8u
 struct filter_range {
     int32_t first, served, netlink, end;
+    uint32_t
+        inherited_count; /* and of those that were there before the filter, whose reads are trapped as well */
+    int32_t inherited[FILTER_INHERITED_MAX];
 };
 
 /* socketpair(AF_CAN, FILTER_PROBE, 0, NULL) is answered with the supervisor's process ID behind our filter, and refused elsewhere. */

@@ -116,6 +116,7 @@ int sock_adopt(int fd, pid_t process, struct sock **out, int *program_fd)
     all = sock;
     watch_process(process);
     pump_begin(sock);
+    pump_run(sock); /* one that is taken over may have frames */
     *out = sock;
     return 0;
 }

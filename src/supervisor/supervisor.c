@@ -226,9 +226,16 @@ static bool add_listener(int fd, const struct filter_range *range)
 
 /* ---- who wants in ---- */
 
-static int receive_listener(int fd, struct filter_range *range)
+/* What may come: a listener, with the numbers that it knows, or a CAN socket with the number that it has there. */
+union arrival {
+    struct filter_range range;
+    int number;
+};
+
+/* The descriptor that came with it, or -1. *size: of what came. */
+static int receive_arrival(int fd, union arrival *out, ssize_t *size)
 {
-    struct iovec iov = { range, sizeof(*range) };
+    struct iovec iov = { out, sizeof(*out) };
     union {
         struct cmsghdr head;
         char space[CMSG_SPACE(sizeof(int))];
@@ -236,15 +243,13 @@ static int receive_listener(int fd, struct filter_range *range)
     struct msghdr msg = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
     };
-    ssize_t size = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-    int listener;
+    int came;
 
-    if (size < 0 || msg.msg_controllen < CMSG_LEN(sizeof(int)) || control.head.cmsg_type != SCM_RIGHTS)
+    *size = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+    if (*size < 0 || msg.msg_controllen < CMSG_LEN(sizeof(int)) || control.head.cmsg_type != SCM_RIGHTS)
         return -1;
-    memcpy(&listener, CMSG_DATA(&control.head), sizeof(listener));
-    if (size == (ssize_t)sizeof(*range)) return listener;
-    close(listener);
-    return -1;
+    memcpy(&came, CMSG_DATA(&control.head), sizeof(came));
+    return came;
 }
 
 /* Other descriptors would never say that nobody is left behind them. */
@@ -255,13 +260,43 @@ static bool is_listener(int fd)
 }
 
 /* Whoever can reach the door is let in by the directory's mode already; this also holds when somebody opened that. */
-static bool is_allowed(int fd)
+static bool is_allowed(int fd, struct ucred *peer)
 {
-    struct ucred peer;
-    socklen_t size = sizeof(peer);
+    socklen_t size = sizeof(*peer);
 
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-           (peer.uid == geteuid() || peer.uid == 0);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &size) == 0 &&
+           (peer->uid == geteuid() || peer->uid == 0);
+}
+
+static void answer_with(int fd, int passed_fd)
+{
+    struct iovec iov = { (void *)(uintptr_t) "", 1 };
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int))
+    };
+
+    memcpy(CMSG_DATA(&control.head), &passed_fd, sizeof(passed_fd));
+    if (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0) sock_look_soon();
+}
+
+static void adopt(int fd, int came, int number, pid_t process)
+{
+    int flags = fcntl(came, F_GETFL), program_fd;
+    struct sock *sock;
+
+    if (!sock_bus) sock_bus = process_bus();
+    if (!sock_bus || flags < 0) {
+        close(came);
+        return;
+    }
+    if (sock_adopt(came, process, &sock, &program_fd)) return;
+    fcntl(program_fd, F_SETFL, O_RDWR | (flags & (O_NONBLOCK | O_ASYNC)));
+    answer_with(fd, program_fd);
+    control_settle_end(sock, program_fd, process, number);
 }
 
 /* A program: who comes here does nothing else until it is answered. */
@@ -269,17 +304,22 @@ static void entrance_ready(struct watch *watch, uint32_t events)
 {
     static const struct timeval soon = { 1, 0 };
     // cppcheck-suppress nullPointer ; this is libc's, which takes NULL
-    int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC), listener;
-    struct filter_range range;
+    int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC), came;
+    union arrival arrival;
+    struct ucred peer;
+    ssize_t size = 0;
 
     (void)events;
     if (fd < 0) return;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
-    listener = is_allowed(fd) ? receive_listener(fd, &range) : -1;
-    if (listener >= 0 && is_listener(listener) && add_listener(listener, &range))
+    came = is_allowed(fd, &peer) ? receive_arrival(fd, &arrival, &size) : -1;
+    if (came >= 0 && size == sizeof(arrival.number))
+        adopt(fd, came, arrival.number, peer.pid);
+    else if (came >= 0 && size == sizeof(arrival.range) && is_listener(came) &&
+             add_listener(came, &arrival.range))
         send(fd, "", 1, MSG_NOSIGNAL);
-    else if (listener >= 0)
-        close(listener);
+    else if (came >= 0)
+        close(came);
     close(fd);
 }
 

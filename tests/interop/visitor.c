@@ -5,6 +5,8 @@
  *   visitor copies              duplicates with low and high numbers, a child, a thread, another program: all the same socket
  *   visitor errors              an interface that goes down and up: poll, epoll, read and recvmsg say so once; a sending ISO-TP socket is not writable
  *   visitor sniff               a packet socket that is bound after it was opened: what passes vcan0, with addresses; counts; no mapped ring
+ *   visitor inherit FD          uses a socket on vcan0 that it was given: sends 1, reads 2 with its sender, sees vcan0 go down
+ *   visitor give CMD ...        becomes CMD, with a socket on vcan0 as descriptor 100 and another one as $FD
  *   visitor time COUNT          the median of a write(2), in nanoseconds
  *   visitor hold SECONDS        holds a socket
  *   visitor send ID             sends one frame
@@ -249,6 +251,39 @@ static void transfer(void)
     CHECK(events_of(fd, 1000) == POLLOUT);
 }
 
+static void inherit(int fd)
+{
+    struct can_frame frame;
+    struct sockaddr_can name;
+    socklen_t size = sizeof(name);
+
+    CHECK(getsockname(fd, (struct sockaddr *)&name, &size) == 0 && name.can_family == AF_CAN);
+    CHECK(name.can_ifindex == (int)if_nametoindex("vcan0"));
+    CHECK(events_of(fd, 0) == (POLLIN | POLLOUT) && get(fd) == 0); /* it came before us */
+    put(fd, 1);
+    CHECK(poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 5000) == 1);
+    CHECK(recvfrom(fd, &frame, sizeof(frame), 0, (struct sockaddr *)&name, &size) == sizeof(frame));
+    CHECK((frame.can_id & CAN_EFF_MASK) == 2 && name.can_ifindex == (int)if_nametoindex("vcan0"));
+    frame.can_dlc = 9;
+    CHECK(write(fd, &frame, sizeof(frame)) == -1 && errno == EINVAL);
+    set_link("down");
+    CHECK(events_of(fd, 1000) == (POLLOUT | POLLERR));
+    CHECK(read(fd, &frame, sizeof(frame)) == -1 && errno == ENETDOWN);
+    set_link("up");
+}
+
+static void give(char *const argv[])
+{
+    int one = open_socket(), other = open_socket();
+    char number[12];
+
+    CHECK(dup2(one, 100) == 100);
+    snprintf(number, sizeof(number), "%d", other);
+    setenv("FD", number, 1);
+    execvp(argv[0], argv);
+    CHECK(false);
+}
+
 static void sniff(void)
 {
     int index = (int)if_nametoindex("vcan0"), fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL)),
@@ -357,6 +392,10 @@ int main(int argc, char *argv[])
         put(atoi(argv[2]), (uint32_t)atoi(argv[3]));
     else if (!strcmp(what, "errors"))
         errors(), transfer();
+    else if (!strcmp(what, "inherit") && argc > 2)
+        inherit(atoi(argv[2]));
+    else if (!strcmp(what, "give") && argc > 2)
+        give(argv + 2);
     else if (!strcmp(what, "sniff"))
         sniff();
     else if (!strcmp(what, "time") && argc > 2)
