@@ -29,7 +29,8 @@ static bool opened(int dir, const char *path, int flags, int *result)
 {
     int fd;
 
-    if (likely(!procfs_may_be(path)) && likely(!creates(flags) || (uintptr_t)path < 4096 || path[0] == '/'))
+    if (likely(!procfs_may_be(path)) &&
+        likely(!creates(flags) || !usermem_ok(path, 1, USERMEM_READ) || path[0] == '/'))
         return false;
     fd = procfs_open(dir, path, flags);
     if (fd == PROCFS_FOREIGN) return false;
@@ -293,6 +294,7 @@ static bool found_late(int result, int dir, const char *path, bool follow, struc
             result = real.call;                                                                              \
             if (likely(!found_late(result, dir, path, follow, &about))) return result;                       \
         }                                                                                                    \
+        if (!usermem_ok(out, sizeof(*out), USERMEM_WRITE)) return (int)edge(-EFAULT);                        \
         FILL(out, about);                                                                                    \
         return 0;                                                                                            \
     }
@@ -343,6 +345,7 @@ EXPORT int statx(int dir, const char *path, int flags, unsigned mask, struct sta
         result = real.statx(dir, path, flags, mask, out);
         if (likely(!found_late(result, dir, path, FOLLOW, &about))) return result;
     }
+    if (!usermem_ok(out, sizeof(*out), USERMEM_WRITE)) return (int)edge(-EFAULT);
     fill_statx(out, &about);
     return 0;
 }

@@ -89,12 +89,14 @@ static void release(struct text *text)
 /* Asks; the answer's text lies behind its kind, at memory + 1. 0; PROCFS_FOREIGN; what read(2) says of an attribute that has no value: -EINVAL, -EOPNOTSUPP. */
 static int fetch(int dir, const char *path, enum ctl_show_request what, struct text *text)
 {
-    char request[1 + CTL_SHOW_PATH_MAX + 1] = { (char)what }, whole[PROCDIR_PATH];
+    char request[1 + CTL_SHOW_PATH_MAX + 1] = { (char)what }, copy[PROCDIR_PATH], whole[PROCDIR_PATH];
     const struct bus *bus;
     int error;
 
     text->memory = NULL;
     text->is_device = false;
+    if (usermem_string(copy, path, sizeof(copy))) return PROCFS_FOREIGN;
+    path = copy;
     if (path[0] != '/') {
         if (procdir_resolve(dir, path, whole)) return PROCFS_FOREIGN;
         path = whole;
@@ -244,9 +246,9 @@ long procfs_readlink(int dir, const char *path, char *out, size_t size)
     long result = -EINVAL;
 
     if (error) return error;
-    if (text.kind == CTL_SHOW_LINK) {
+    if (text.kind == CTL_SHOW_LINK && (int)size > 0) {
         result = (long)(text.size - 1 < size ? text.size - 1 : size);
-        memcpy(out, text.memory + 1, (size_t)result);
+        if (usermem_write(out, text.memory + 1, (size_t)result)) result = -EFAULT;
     }
     if (text.kind == CTL_SHOW_MORE) result = PROCFS_FOREIGN;
     release(&text);

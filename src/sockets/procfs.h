@@ -9,14 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/atomics.h"
+#include "sockets/usermem.h"
 
 #define PROCFS_PATH 128
 
-/* False for nearly every path: a look at its first bytes. `path` is a program's; what points into the first page is left to the kernel. A relative path may be
+/* False for nearly every path: a look at its first bytes. `path` is a program's; what points nowhere is left to the kernel. A relative path may be
  * ours, too: the kernel says ENOENT to most of those, and then whoever asked it asks here; the others are few and known. */
 static inline bool procfs_may_be(const char *path)
 {
-    return unlikely((uintptr_t)path >= 4096 &&
+    return unlikely(usermem_ok(path, 4, USERMEM_READ) &&
                     (path[0] == '/' ? (path[1] == 'p' && path[2] == 'r' && path[3] == 'o') ||
                                           (path[1] == 's' && path[2] == 'y' && path[3] == 's')
                      : path[0] == 'd' ? path[1] == 'e' && path[2] == 'v' && !path[3]

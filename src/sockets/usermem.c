@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include <errno.h>
 #include <linux/futex.h>
+#include <string.h>
 
 _Atomic uintptr_t usermem_known[2][USERMEM_KNOWN];
 
@@ -27,4 +28,22 @@ OFF_PATH bool usermem_probe(uintptr_t page, enum usermem_access access)
     if (result == -EFAULT) return false;
     store_relaxed(&usermem_known[access][page % USERMEM_KNOWN], page + 1);
     return true;
+}
+
+int usermem_string(char *to, const char *user, size_t room)
+{
+    while (room > 0) {
+        size_t part = USERMEM_PAGE - (uintptr_t)user % USERMEM_PAGE;
+        const char *end;
+        if (part > room) part = room;
+        if (!usermem_ok(user, part, USERMEM_READ)) return -EFAULT;
+        end = memchr(user, 0, part);
+        if (end) part = (size_t)(end - user) + 1;
+        memcpy(to, user, part);
+        if (end) return 0;
+        to += part;
+        user += part;
+        room -= part;
+    }
+    return -ENAMETOOLONG;
 }

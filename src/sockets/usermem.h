@@ -49,6 +49,9 @@ static inline int usermem_read(void *to, const void *user, size_t size)
     return 0;
 }
 
+/* Copies a string with its 0: 0, -EFAULT, or -ENAMETOOLONG: no room. */
+int usermem_string(char *to, const char *user, size_t room);
+
 static inline int usermem_write(void *user, const void *from, size_t size)
 {
     if (unlikely(!usermem_ok(user, size, USERMEM_WRITE))) return -EFAULT;

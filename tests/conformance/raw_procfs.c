@@ -1,6 +1,11 @@
 /* /proc/net/can: receive lists and statistics. */
 #include "link.h"
 
+#include <dirent.h>
+#include <net/if.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 static char text[65536];
 
 static const char *read_file(const char *name)
@@ -279,4 +284,50 @@ TEST(proc_files_cannot_be_written)
         if (fd < 0 && errno == EACCES) SKIP("may not open them for writing");
         CHECK_ERRNO(write(OK(fd), "1", 1), EACCES);
     }
+}
+
+/* In a page of its own, with nothing behind it: the end of a string there is the end of what can be read. */
+static char *at_the_end(const char *string)
+{
+    const size_t page = 4096, size = strlen(string) + 1;
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    CHECK(pages != MAP_FAILED);
+    OK(munmap(pages + page, page));
+    return memcpy(pages + page - size, string, size);
+}
+
+TEST(proc_files_by_names_that_are_not_there)
+{
+    char *nowhere = at_the_end("") + 1, *cut = at_the_end("/proc/net/can/stats"), buffer[64];
+    struct stat about;
+
+    cut = memmove(cut + 1, cut, strlen(cut)); /* without its end */
+    for (int i = 0; i < 3; i++) {
+        const char *path = i == 0 ? nowhere : i == 1 ? cut : bad_pointer;
+        CHECK_ERRNO(open(path, O_RDONLY), EFAULT);
+        CHECK_ERRNO(openat(AT_FDCWD, path, O_CREAT | O_RDWR, 0600), EFAULT);
+        CHECK_ERRNO(access(path, R_OK), EFAULT);
+        CHECK_ERRNO(stat(path, &about), EFAULT);
+        CHECK_ERRNO(lstat(path, &about), EFAULT);
+        CHECK_ERRNO(readlink(path, buffer, sizeof(buffer)), EFAULT);
+        CHECK_ERRNO(chdir(path), EFAULT);
+        CHECK_EQ(fopen(path, "r") ? 0 : errno, EFAULT);
+    }
+    CHECK_EQ(opendir(cut) ? 0 : errno, EFAULT); /* libc itself looks at the first byte */
+    OK(access(at_the_end("/proc/net/can/stats"), R_OK));
+    OK(access(at_the_end("/"), R_OK));
+}
+
+TEST(proc_files_into_memory_that_is_not_there)
+{
+    char *nowhere = at_the_end("") + 1, path[64] = "/sys/class/net/", buffer[64];
+    int index = VCAN_DOWN();
+
+    CHECK_ERRNO(stat("/proc/net/can/stats", (struct stat *)nowhere), EFAULT);
+    CHECK_ERRNO(lstat("/proc/net/can/stats", bad_pointer), EFAULT);
+    CHECK(if_indextoname(index, path + strlen(path)));
+    CHECK_ERRNO(readlink(path, nowhere, 64), EFAULT);
+    CHECK_ERRNO(readlink(path, buffer, 0), EINVAL);
+    CHECK(readlink(path, buffer, sizeof(buffer)) > 0);
 }

@@ -73,6 +73,28 @@ static void usermem_asks_nothing_of_empty_ranges(void **state)
     assert_true(usermem_ok((void *)1, 0, USERMEM_WRITE)); /* NOLINT(performance-no-int-to-ptr) */
 }
 
+static void usermem_copies_strings_as_far_as_they_are_there(void **state)
+{
+    char buffer[64] = "", *end = (char *)pages + 2 * PAGE, *middle = (char *)pages + PAGE - 3;
+    void *volatile const nothing = NULL;
+
+    (void)state;
+    memcpy(middle, "abc", 3); /* and behind it, in another page, ... */
+    assert_int_equal(mprotect(pages + PAGE, PAGE, PROT_READ | PROT_WRITE), 0);
+    memcpy(middle + 3, "def", 4);
+    memcpy(end - 4, "xyz", 4);
+    assert_int_equal(usermem_string(buffer, middle, sizeof(buffer)), 0);
+    assert_string_equal(buffer, "abcdef");
+    assert_int_equal(usermem_string(buffer, middle, 7), 0);
+    assert_int_equal(usermem_string(buffer, middle, 6), -ENAMETOOLONG);
+    assert_int_equal(usermem_string(buffer, end - 4, sizeof(buffer)), 0);
+    assert_string_equal(buffer, "xyz");
+    end[-1] = '!';
+    assert_int_equal(usermem_string(buffer, end - 4, sizeof(buffer)), -EFAULT);
+    assert_int_equal(usermem_string(buffer, end, sizeof(buffer)), -EFAULT);
+    assert_int_equal(usermem_string(buffer, nothing, sizeof(buffer)), -EFAULT);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -80,6 +102,7 @@ int main(void)
         TEST(usermem_refuses_what_is_not_there),
         TEST(usermem_lets_good_memory_be),
         TEST(usermem_asks_nothing_of_empty_ranges),
+        TEST(usermem_copies_strings_as_far_as_they_are_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
