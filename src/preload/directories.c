@@ -100,9 +100,9 @@ EXPORT DIR *opendir(const char *path)
     int saved = errno;
     DIR *dir = real.opendir(path);
 
+    if (!dir && (errno != ENOENT || !path[0])) return NULL; /* or it points nowhere */
     if (likely(path[0] == '/') && likely(!procfs_may_be(path))) return dir;
     if (dir) return noted(dir, dirfd(dir));
-    if (errno != ENOENT || !path[0]) return NULL;
     dir = open_stand_in(path);
     if (dir) errno = saved;
     return dir;
@@ -139,8 +139,11 @@ static size_t next_name(struct listing *listing, const char **name)
                                                                                                              \
         if (likely(!listing)) return real.function(dir);                                                     \
         if (!listing->kernel_done) {                                                                         \
+            int saved = errno;                                                                               \
+            errno = 0;                                                                                       \
             entry = real.function(dir);                                                                      \
-            if (entry) return entry;                                                                         \
+            if (entry || errno) return errno = errno ? errno : saved, entry;                                 \
+            errno = saved;                                                                                   \
             listing->kernel_done = true;                                                                     \
         }                                                                                                    \
         size = next_name(listing, &name);                                                                    \

@@ -29,17 +29,13 @@ static bool begins_with(const char *path, const char *folder)
 /* Does the path, relative to `dir`, begin in /proc or /sys? Not in /projects: what is not ours is libc's to walk. */
 static bool is_near(int dir, const char *path)
 {
-    char whole[PROCDIR_PATH];
-    const char *at = path;
+    char copy[PROCDIR_PATH], whole[PROCDIR_PATH];
+    const char *at = copy;
 
-    if ((uintptr_t)path < 4096 || !path[0]) return false;
-    if (path[0] == '/') {
-        if (likely(!procfs_may_be(path))) return false;
-    } else if (procdir_resolve(dir, path, whole)) {
-        return false;
-    } else {
-        at = whole;
-    }
+    if (usermem_ok(path, 1, USERMEM_READ) && path[0] == '/' && likely(!procfs_may_be(path))) return false;
+    if (usermem_string(copy, path, sizeof(copy)) || !copy[0]) return false;
+    if (copy[0] != '/' && procdir_resolve(dir, copy, whole)) return false;
+    if (copy[0] != '/') at = whole;
     return (begins_with(at, "/proc") || begins_with(at, "/sys")) && process_has_instance();
 }
 
@@ -93,12 +89,15 @@ static bool add(struct scan *scan, const void *entry, size_t size)
     return true;
 }
 
-/* An entry, and how much of it counts; NULL: that was the last. */
+/* An entry, and how much of it counts; NULL: that was the last, or it cannot be read: then errno is not 0. */
 static const void *next(DIR *dir, bool wide, size_t *size)
 {
-    const struct dirent64 *large = wide ? readdir64(dir) : NULL;
-    const struct dirent *plain = wide ? NULL : readdir(dir);
+    const struct dirent64 *large;
+    const struct dirent *plain;
 
+    errno = 0; /* whatever is_wanted() left there */
+    large = wide ? readdir64(dir) : NULL;
+    plain = wide ? NULL : readdir(dir);
     if (large) *size = offsetof(struct dirent64, d_name) + strlen(large->d_name) + 1;
     if (plain) *size = offsetof(struct dirent, d_name) + strlen(plain->d_name) + 1;
     return wide ? (const void *)large : plain;
@@ -108,14 +107,16 @@ static int scan_all(DIR *dir, struct scan scan, void *out)
 {
     const void *entry;
     size_t size = 0;
-    bool good = true;
+    int saved = errno, error;
 
     if (!dir) return -1;
-    good = has_room(&scan);
-    while (good && (entry = next(dir, scan.wide, &size)))
-        if (is_wanted(&scan, entry)) good = add(&scan, entry, size);
+    error = has_room(&scan) ? 0 : ENOMEM;
+    while (!error && (entry = next(dir, scan.wide, &size)))
+        if (is_wanted(&scan, entry) && !add(&scan, entry, size)) error = ENOMEM;
+    if (!error) error = errno;
     closedir(dir);
-    if (good) {
+    errno = saved;
+    if (!error) {
         if (scan.compare)
             qsort(scan.list, scan.count, sizeof(*scan.list),
                   (int (*)(const void *, const void *))scan.compare);
@@ -125,7 +126,7 @@ static int scan_all(DIR *dir, struct scan scan, void *out)
     while (scan.count)
         free(scan.list[--scan.count]);
     free(scan.list);
-    return (int)edge(-ENOMEM);
+    return (int)edge(-error);
 }
 
 EXPORT int scandir(const char *path, struct dirent ***list, int (*wants)(const struct dirent *),

@@ -38,6 +38,24 @@ static int by_scandirat(const char *path)
     return print_names(count, list);
 }
 
+static int close_all(const struct dirent *entry)
+{
+    (void)entry;
+    close_range(3, ~0u, 0);
+    errno = ENOENT;
+    return 1;
+}
+
+/* Of a directory that can be read no further. */
+static int by_failing(const char *path)
+{
+    struct dirent **list = NULL;
+    int count = scandir(path, &list, close_all, alphasort);
+
+    if (count < 0) puts(strerrorname_np(errno));
+    return print_names(count, list);
+}
+
 static int by_glob(const char *pattern)
 {
     glob_t found;
@@ -81,9 +99,9 @@ int main(int argc, char *argv[])
     static const struct {
         const char *name;
         int (*walk)(const char *);
-    } table[] = { { "scandir", by_scandir },   { "scandirat", by_scandirat }, { "glob", by_glob },
-                  { "realpath", by_realpath }, { "nftw", by_nftw },           { "following", by_following },
-                  { "staying", by_staying } };
+    } table[] = { { "scandir", by_scandir },     { "scandirat", by_scandirat }, { "failing", by_failing },
+                  { "glob", by_glob },           { "realpath", by_realpath },   { "nftw", by_nftw },
+                  { "following", by_following }, { "staying", by_staying } };
 
     for (size_t i = 0; argc == 3 && i < sizeof(table) / sizeof(*table); i++)
         if (!strcmp(table[i].name, argv[1])) return table[i].walk(argv[2]);
