@@ -15,6 +15,7 @@
 #include <linux/genetlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include "base/sys.h"
@@ -22,10 +23,10 @@
 #include "sockets/nlstate.h"
 #include "sockets/usermem.h"
 
-#define NLFDS    32u
+#define NLFDS    256u
 #define SEND_MAX 8192u /* on the stack twice; requests are a few hundred bytes */
 
-static struct nlfd pool[NLFDS];
+static _Atomic(struct nlfd *) pool[NLFDS]; /* each is mapped when it is needed first, and stays */
 
 /* ---- life ------------------------------------------------------------------------------------------------------ */
 
@@ -37,10 +38,23 @@ static int protocol_of(int fd)
     return protocol;
 }
 
+static struct nlfd *place(unsigned i)
+{
+    struct nlfd *nl = load_acquire(&pool[i]), *none = NULL;
+
+    if (nl) return nl;
+    nl = sys_mmap(NULL, sizeof *nl, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (sys_is_error(nl)) return NULL;
+    if (atomic_compare_exchange_strong(&pool[i], &none, nl)) return nl;
+    sys_call(SYS_munmap, nl, sizeof *nl);
+    return none;
+}
+
 struct nlfd *nlfd_open(const struct bus *bus, int fd, const struct nlfd_ops *ops)
 {
     for (unsigned i = 0; i < NLFDS; i++) {
-        struct nlfd *nl = &pool[i];
+        struct nlfd *nl = place(i);
+        if (!nl) return NULL;
         if (load_relaxed(&nl->refs) != 0 || !cas32(&nl->refs, 0, 1)) continue;
         nl->bus = bus;
         nl->ops = ops;

@@ -19,9 +19,9 @@ struct nlfd_ops {
     ssize_t (*recvmsg)(int fd, struct msghdr *msg, int flags);
 };
 
-struct nlfd; /* state of one open netlink socket in this process; from a fixed pool */
+struct nlfd; /* state of one open netlink socket in this process; there are up to 256 */
 
-/* A new or inherited NETLINK_ROUTE or NETLINK_GENERIC socket. Returns NULL when the pool is empty (the fd then works without our interfaces). */
+/* A new or inherited NETLINK_ROUTE or NETLINK_GENERIC socket. Returns NULL when that many are open (the fd then works without our interfaces). */
 struct nlfd *nlfd_open(const struct bus *bus, int fd, const struct nlfd_ops *ops);
 void nlfd_ref(struct nlfd *nl);   /* dup() */
 void nlfd_close(struct nlfd *nl); /* close() of one descriptor; the last one frees it */

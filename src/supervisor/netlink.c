@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SOCKETS 32u /* as nlfd.c has state for */
+#define SOCKETS 256u /* as nlfd.c has state for */
 #define PIECES  64u
 
 static struct netlink {

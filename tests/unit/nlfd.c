@@ -688,6 +688,21 @@ static void answers_to_what_the_kernel_refused_do_not_come_later(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void nlfd_has_state_for_256_sockets(void **state)
+{
+    struct nlfd *others[256];
+    unsigned count = 0;
+
+    (void)state;
+    while (count < 256 && (others[count] = nlfd_open(&bus, fd, &ops)))
+        count++;
+    assert_int_equal(count, 255);
+    nlfd_close(others[100]);
+    assert_ptr_equal(nlfd_open(&bus, fd, &ops), others[100]);
+    for (unsigned i = 0; i < count; i++)
+        nlfd_close(others[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -714,6 +729,7 @@ int main(void)
         TEST(notifications_need_no_room_for_a_name),
         TEST(what_does_not_go_to_the_kernel_is_left_alone),
         TEST(answers_to_what_the_kernel_refused_do_not_come_later),
+        TEST(nlfd_has_state_for_256_sockets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
