@@ -1,4 +1,5 @@
 /* preload/sock.c - socket, bind, names, options, ioctl and the calls that CAN sockets do not have. */
+#include "preload/epoll.h"
 #include "preload/fds.h"
 #include "preload/real.h"
 #include "base/sys.h"
@@ -12,6 +13,7 @@
 #include "sockets/usermem.h"
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
@@ -80,14 +82,18 @@ EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
 static int bind_packet(int fd, const struct sockaddr *name, socklen_t size, int result)
 {
     int saved = errno, error = -ENOTSOCK;
+    struct epoll_places places;
     const struct bus *bus;
 
-    if (process_has_instance() && (bus = process_bus())) error = packet_adopt(bus, fd, name, size);
+    if (!process_has_instance() || !(bus = process_bus())) return result;
+    if (!fdtab_has_room(fd)) return (int)edge(-EMFILE);
+    epoll_take_out(fd, &places);
+    error = packet_adopt(bus, fd, name, size);
+    if (!error && entered(fd) < 0) return (int)edge(-EMFILE);
+    epoll_put_back(fd, &places);
     errno = saved;
     if (error == -ENOTSOCK) return result;
-    if (error) return (int)edge(error);
-    entered(fd);
-    return bind(fd, name, size);
+    return error ? (int)edge(error) : bind(fd, name, size);
 }
 
 EXPORT int bind(int fd, const struct sockaddr *name, socklen_t size)
@@ -179,13 +185,18 @@ static bool is_socket(int fd)
     return sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
 }
 
-/* To a packet socket the kernel's interface is meant, if it has one of that name: a mirror of ours (cli/mirror.c). */
+/* To a packet socket the kernel's interface is meant, if it has one of that name: a mirror of ours (cli/mirror.c). Rights are looked at before names,
+ * so it is asked for no more than the number of that name. */
 static bool asks_kernel(int fd, unsigned long request, void *argument, long *result)
 {
+    struct ifreq named;
     int domain = 0;
     socklen_t size = sizeof(domain);
 
     if (sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_PACKET)
+        return false;
+    if (request != SIOCGIFNAME &&
+        (usermem_read(&named, argument, sizeof(named)) || sys_call(SYS_ioctl, fd, SIOCGIFINDEX, &named) != 0))
         return false;
     *result = sys_call(SYS_ioctl, fd, request, argument);
     return *result != -ENODEV;

@@ -73,6 +73,8 @@ uint32_t fdtab_set(int fd, uint32_t entry)
     return page ? atomic_exchange(&page[(unsigned)fd % FDTAB_PAGE], entry) : 0;
 }
 
+bool fdtab_has_room(int fd) { return (unsigned)fd < FDTAB_MAX && !fdtab_is_borrowed() && page_for(fd); }
+
 void fdtab_each(unsigned first, unsigned last, void (*visit)(int fd, uint32_t entry, void *context),
                 void *context)
 {

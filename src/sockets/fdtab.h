@@ -33,6 +33,9 @@ static inline uint32_t fdtab_get(int fd)
  * descriptors. */
 uint32_t fdtab_set(int fd, uint32_t entry);
 
+/* Would fdtab_set() keep an entry of this descriptor? */
+bool fdtab_has_room(int fd);
+
 /* Calls visit for each descriptor of first..last that is ours. */
 void fdtab_each(unsigned first, unsigned last, void (*visit)(int fd, uint32_t entry, void *context),
                 void *context);

@@ -1,6 +1,7 @@
 /* Packet sockets on CAN links: opening, binding, naming, receiving, options. */
 #include "packet.h"
 
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 
 #ifndef PACKET_IGNORE_OUTGOING
@@ -400,6 +401,32 @@ TEST(packet_poll)
     CHECK_EQ(polled(p, all, 0), POLLOUT | POLLWRNORM | POLLWRBAND);
     put(raw_bound(index), 0x123);
     CHECK_EQ(polled(p, all, WAIT_MS), POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLWRBAND);
+}
+
+TEST(packet_stays_in_epoll_sets_when_it_is_bound)
+{
+    int index = VCAN_UP(), p = packet_new(SOCK_RAW, 0), set = OK(epoll_create1(0)),
+        edges = OK(epoll_create1(0)), copy = OK(dup(p));
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = 0x123456789abcdef };
+
+    OK(epoll_ctl(set, EPOLL_CTL_ADD, p, &event));
+    event.events |= EPOLLET;
+    OK(epoll_ctl(edges, EPOLL_CTL_ADD, p, &event));
+    OK(packet_bind(p, index, PROTOCOL_CAN));
+    CHECK_EQ(epoll_wait(set, &event, 1, 0), 0);
+    CHECK_EQ(epoll_wait(edges, &event, 1, 0), 0);
+    put(raw_bound(index), 0x123);
+    CHECK_EQ(epoll_wait(set, &event, 1, WAIT_MS), 1);
+    CHECK_EQ(event.events, EPOLLIN);
+    CHECK_EQ(event.data.u64, 0x123456789abcdef);
+    CHECK_EQ(epoll_wait(edges, &event, 1, WAIT_MS), 1);
+    CHECK_EQ(event.data.u64, 0x123456789abcdef);
+    CHECK_EQ(epoll_wait(edges, &event, 1, 0), 0);
+    packet_get(p);
+    CHECK_EQ(epoll_wait(set, &event, 1, 0), 0);
+    OK(epoll_ctl(set, EPOLL_CTL_DEL, p, NULL));
+    CHECK_ERRNO(epoll_ctl(set, EPOLL_CTL_DEL, p, NULL), ENOENT);
+    close(copy);
 }
 
 TEST(packet_link_down_is_told_once)
