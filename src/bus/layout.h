@@ -273,6 +273,7 @@ enum {
     PACKET_SEEN,     /* ring head, low bits, ... */
     PACKET_LOST,     /* ... and drops at the last PACKET_STATISTICS */
     PACKET_HELD,     /* 1: there is something to read in its mapped ring (packet_ring.c) */
+    PACKET_MAPPED,   /* 1: it has one, and frames can be read there only */
 };
 enum { PACKET_HAS_IGNORE_OUTGOING = 1, PACKET_HAS_AUXDATA = 2 /* others: packet.c */ };
 

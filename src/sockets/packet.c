@@ -25,6 +25,7 @@
 #include <linux/sockios.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 #define HARDWARE_TYPE 280 /* ARPHRD_CAN */
 #define ADDRESS_SIZE  20  /* sizeof(struct sockaddr_ll) */
@@ -32,6 +33,7 @@
 #define VLAN_TAG      4   /* what Linux has room for beyond the MTU when it looks first */
 #define RECEIVE_FLAGS (MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC | MSG_ERRQUEUE)
 #define CMSG_RXQ_OVFL 40
+#define NAP_NS        10000000
 
 _Static_assert(sizeof(struct sockaddr_ll) == ADDRESS_SIZE && ADDRESS_SIZE <= sizeof(struct sockaddr_can),
                "family.h's copy of an address has room for one of AF_PACKET");
@@ -280,12 +282,28 @@ ssize_t packet_hand_out(const struct bus *bus, uint32_t number, const struct rin
     return flags & MSG_TRUNC ? (ssize_t)item->size : size;
 }
 
+/* Frames come into the mapped ring only: who reads the socket itself hears of errors. */
+static int await_error(struct bus_slot *slot, int fd, int flags)
+{
+    const struct timespec nap = { 0, NAP_NS };
+    uint64_t since_ns = clock_mono_ns();
+    int error = raw_take_error(slot);
+
+    while (!error && load_relaxed(&slot->setting[PACKET_MAPPED])) {
+        if (raw_is_nonblocking(fd, flags) || raw_timed_out(fd, since_ns)) return -EAGAIN;
+        error = (int)sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &nap, NULL);
+        if (!error) error = raw_take_error(slot);
+    }
+    return error;
+}
+
 static ssize_t packet_receive(const struct bus *bus, uint32_t number, int fd, struct raw_receive *message,
                               int flags)
 {
     struct ring_item item;
     int error = check_receive(&bus->data->slot[number], flags);
 
+    if (!error) error = await_error(&bus->data->slot[number], fd, flags);
     if (!error) error = raw_take(bus, number, fd, flags, &item);
     return error ? error : packet_hand_out(bus, number, &item, message, flags);
 }

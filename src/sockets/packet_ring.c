@@ -1,7 +1,10 @@
 /* sockets/packet_ring.c - see packet_ring.h.
  *
  * A ring is shared memory that is mapped twice: here, and where the program's mmap() has it, which it may take away without a word. Its blocks are filled and
- * read in order; block_status says whose each is. Who fills holds `busy`; nobody waits for it.
+ * read in order; block_status says whose each is. Threads hold `busy` while they are in a ring; nobody who fills it waits for that.
+ *
+ * fork() leaves a ring to both: what has been filled is therefore kept in a page behind the blocks, which the program does not see. Who fills claims it with the
+ * time; a claim of LOST_NS ago was its holder's last.
  *
  * bus_slot.setting[PACKET_HELD] says that a block was given to the program and not returned, which makes the socket readable as a frame in its own ring does. */
 #include "sockets/packet_ring.h"
@@ -25,6 +28,8 @@
 #define PAGE          4096u
 #define SECOND_NS     1000000000u
 #define HARDWARE_TYPE 280 /* ARPHRD_CAN */
+#define LOST_NS       200000000u
+#define TRIES         1000 /* to get at a ring that others are in */
 
 #define ALIGN_TO(size, unit) (((size) + (unit)-1) / (unit) * (unit))
 #define BLOCK_HEAD           ALIGN_TO((uint32_t)sizeof(struct tpacket_block_desc), 8u)
@@ -33,19 +38,33 @@
 #define BYTES_AT   ALIGN_TO(NAME_AT + (uint32_t)sizeof(struct sockaddr_ll) + 16u, TPACKET_ALIGNMENT)
 #define FRAME_MOST ALIGN_TO(BYTES_AT + FRAME_XL_MAX, 8u) /* and PACKET_RESERVE */
 
+/* Of all processes that have the ring. */
+struct progress {
+    atomic_u64 claim_ns;   /* CLOCK_MONOTONIC of whoever fills; 0: nobody */
+    atomic_u32 gone;       /* 1: the program wants it no more */
+    atomic_u32 next, last; /* block to fill; block filled last, `blocks` for none */
+    _Atomic uint64_t sequence;
+};
+
 struct mapped {
     atomic_u32 owner; /* slot + 1; 0: free */
     atomic_u32 busy;
     uint32_t gen; /* of the slot */
     uint32_t block_size, blocks, first, reserve;
-    uint32_t next, last; /* block to fill; block filled last, `blocks` for none */
-    uint64_t sequence;
     uint8_t *base;
+    struct progress *progress;
 };
 static struct mapped rings[RINGS];
 atomic_u32 packet_rings;
 
 static size_t bytes_of(const struct mapped *ring) { return (size_t)ring->block_size * ring->blocks; }
+
+/* Its socket was closed, or another process has ended it. By who is in the ring. */
+static bool is_over(const struct bus *bus, const struct mapped *ring)
+{
+    uint32_t owner = load_relaxed(&ring->owner);
+    return ring->gen != load_relaxed(&bus->data->slot[owner - 1].gen) || load_relaxed(&ring->progress->gone);
+}
 
 static struct mapped *find(const struct bus *bus, uint32_t slot)
 {
@@ -64,22 +83,38 @@ static void give(struct mapped *ring) { store_release(&ring->busy, 0); }
 /* By who is in the ring. */
 static void drop(struct mapped *ring)
 {
-    sys_call(SYS_munmap, ring->base, bytes_of(ring));
+    sys_call(SYS_munmap, ring->base, bytes_of(ring) + PAGE);
     ring->base = NULL;
     store_release(&ring->owner, 0);
     atomic_fetch_sub(&packet_rings, 1);
 }
 
-/* Rings of sockets that were closed. */
 static void drop_old(const struct bus *bus)
 {
     for (unsigned i = 0; i < RINGS; i++) {
-        uint32_t owner = load_acquire(&rings[i].owner);
-        if (!owner || rings[i].gen == load_relaxed(&bus->data->slot[owner - 1].gen) || !take(&rings[i]))
-            continue;
-        if (load_relaxed(&rings[i].owner) == owner) drop(&rings[i]);
+        if (!load_acquire(&rings[i].owner) || !take(&rings[i])) continue;
+        if (load_relaxed(&rings[i].owner) && is_over(bus, &rings[i])) drop(&rings[i]);
         give(&rings[i]);
     }
+}
+
+/* The program wants its ring no more. */
+static int end(const struct bus *bus, uint32_t slot)
+{
+    struct mapped *ring = find(bus, slot);
+
+    for (unsigned i = 0; ring && !take(ring); i++) {
+        if (i == TRIES) return -EBUSY;
+        sys_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    }
+    if (ring && load_relaxed(&ring->owner) == slot + 1) {
+        store_relaxed(&ring->progress->gone, 1);
+        drop(ring);
+    }
+    if (ring) give(ring);
+    store_seq(&bus->data->slot[slot].setting[PACKET_MAPPED], 0);
+    store_seq(&bus->data->slot[slot].setting[PACKET_HELD], 0);
+    return 0;
 }
 
 static int check(const struct tpacket_req3 *request, uint32_t reserve)
@@ -107,9 +142,9 @@ static int make(const struct bus *bus, uint32_t slot, const struct tpacket_req3 
     for (unsigned i = 0; i < RINGS && !ring; i++)
         if (!load_acquire(&rings[i].owner) && take(&rings[i])) ring = &rings[i];
     if (!ring) return -ENOMEM;
-    base = sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    base = sys_mmap(NULL, bytes + PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (load_relaxed(&ring->owner) || sys_is_error(base)) {
-        if (!sys_is_error(base)) sys_call(SYS_munmap, base, bytes);
+        if (!sys_is_error(base)) sys_call(SYS_munmap, base, bytes + PAGE);
         give(ring);
         return -ENOMEM;
     }
@@ -119,9 +154,8 @@ static int make(const struct bus *bus, uint32_t slot, const struct tpacket_req3 
     ring->blocks = request->tp_block_nr;
     ring->first = BLOCK_HEAD + ALIGN_TO(request->tp_sizeof_priv, 8u);
     ring->reserve = reserve;
-    ring->next = 0;
-    ring->last = ring->blocks;
-    ring->sequence = 0;
+    ring->progress = (struct progress *)(base + bytes);
+    store_relaxed(&ring->progress->last, ring->blocks);
     atomic_fetch_add(&packet_rings, 1);
     store_release(&ring->owner, slot + 1);
     give(ring);
@@ -131,7 +165,6 @@ static int make(const struct bus *bus, uint32_t slot, const struct tpacket_req3 
 int packet_ring_set(const struct bus *bus, uint32_t slot, const void *user, socklen_t size)
 {
     struct bus_slot *at = &bus->data->slot[slot];
-    struct mapped *ring = find(bus, slot);
     uint32_t reserve = load_relaxed(&at->setting[PACKET_RESERVED]);
     struct tpacket_req3 request;
     int error;
@@ -140,23 +173,16 @@ int packet_ring_set(const struct bus *bus, uint32_t slot, const void *user, sock
         return size < sizeof(struct tpacket_req) ? -EINVAL : -EOPNOTSUPP;
     if (size < sizeof(request)) return -EINVAL;
     if (usermem_read(&request, user, sizeof(request))) return -EINVAL; /* so says Linux */
-    if (!request.tp_block_nr) {
-        if (request.tp_frame_nr) return -EINVAL;
-        if (ring && take(ring)) {
-            drop(ring);
-            give(ring);
-        }
-        store_relaxed(&at->setting[PACKET_HELD], 0);
-        return 0;
-    }
-    if (ring) return -EBUSY;
+    if (!request.tp_block_nr) return request.tp_frame_nr ? -EINVAL : end(bus, slot);
     drop_old(bus);
+    if (packet_ring_exists(bus, slot)) return -EBUSY;
     if (reserve > PAGE) return -EINVAL;
     error = check(&request, reserve);
     if (!error) error = make(bus, slot, &request, reserve);
     if (error) return error;
     process_need_ext();          /* for CAN XL: the socket may have been inherited, or passed to us */
     store_seq(&at->stamp_on, 1); /* each frame in it has a time */
+    store_seq(&at->setting[PACKET_MAPPED], 1);
     slot_update_rx_flags(bus, slot);
     return 0;
 }
@@ -218,10 +244,10 @@ static uint32_t put(const struct mapped *ring, uint8_t *at, const struct ring_it
 }
 
 /* From the socket's ring into one block, which is ours. Returns how many frames. */
-static uint32_t fill(const struct bus *bus, uint32_t slot, struct mapped *ring)
+static uint32_t fill(const struct bus *bus, uint32_t slot, struct mapped *ring, uint32_t number)
 {
-    struct tpacket_hdr_v1 *head = head_of(ring, ring->next);
-    uint8_t *block = ring->base + (size_t)ring->next * ring->block_size;
+    struct tpacket_hdr_v1 *head = head_of(ring, number);
+    uint8_t *block = ring->base + (size_t)number * ring->block_size;
     struct tpacket3_hdr *before = NULL;
     uint32_t at = ring->first, count = 0;
     struct ring_item item;
@@ -240,7 +266,7 @@ static uint32_t fill(const struct bus *bus, uint32_t slot, struct mapped *ring)
     head->num_pkts = count;
     head->offset_to_first_pkt = ring->first;
     head->blk_len = at;
-    head->seq_num = ++ring->sequence;
+    head->seq_num = add_relaxed(&ring->progress->sequence, 1) + 1;
     __atomic_store_n(&head->block_status, TP_STATUS_USER | TP_STATUS_BLK_TMO, __ATOMIC_RELEASE);
     return count;
 }
@@ -248,15 +274,26 @@ static uint32_t fill(const struct bus *bus, uint32_t slot, struct mapped *ring)
 static void turn(const struct bus *bus, uint32_t slot, struct mapped *ring)
 {
     struct bus_slot *at = &bus->data->slot[slot];
-    uint32_t count;
+    uint32_t count, next = load_relaxed(&ring->progress->next), last = load_relaxed(&ring->progress->last);
 
-    while (status_of(ring, ring->next) == TP_STATUS_KERNEL && (count = fill(bus, slot, ring))) {
+    while (status_of(ring, next) == TP_STATUS_KERNEL && (count = fill(bus, slot, ring, next))) {
         store_relaxed(&at->rx_frames, load_relaxed(&at->rx_frames) + count);
-        ring->last = ring->next;
-        ring->next = (ring->next + 1) % ring->blocks;
+        last = next;
+        next = (next + 1) % ring->blocks;
+        store_relaxed(&ring->progress->last, last);
+        store_relaxed(&ring->progress->next, next);
     }
-    store_seq(&at->setting[PACKET_HELD],
-              ring->last < ring->blocks && status_of(ring, ring->last) != TP_STATUS_KERNEL);
+    store_seq(&at->setting[PACKET_HELD], last < ring->blocks && status_of(ring, last) != TP_STATUS_KERNEL);
+}
+
+static void turn_alone(const struct bus *bus, uint32_t slot, struct mapped *ring)
+{
+    uint64_t since_ns = load_relaxed(&ring->progress->claim_ns), now_ns = clock_mono_ns();
+
+    if (since_ns && now_ns - since_ns < LOST_NS) return;
+    if (!cas64(&ring->progress->claim_ns, since_ns, now_ns)) return;
+    turn(bus, slot, ring);
+    cas64(&ring->progress->claim_ns, now_ns, 0);
 }
 
 void packet_ring_do_turn(const struct bus *bus, uint32_t slot)
@@ -264,6 +301,9 @@ void packet_ring_do_turn(const struct bus *bus, uint32_t slot)
     struct mapped *ring = find(bus, slot);
 
     if (!ring || !take(ring)) return;
-    if (load_relaxed(&ring->owner) == slot + 1) turn(bus, slot, ring);
+    if (load_relaxed(&ring->owner) == slot + 1 && is_over(bus, ring))
+        drop(ring);
+    else if (load_relaxed(&ring->owner) == slot + 1)
+        turn_alone(bus, slot, ring);
     give(ring);
 }

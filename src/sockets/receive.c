@@ -140,8 +140,8 @@ OFF_PATH void raw_taken(const struct bus *bus, uint32_t number, int fd)
         wake_notify(bus, number, fd, NULL);
 }
 
-/* SO_RCVTIMEO has passed since `since_ns`. It is the real socket's, which starts it anew for each sleep. */
-static bool timed_out(int fd, uint64_t since_ns)
+/* It is the real socket's, which starts it anew for each sleep. */
+bool raw_timed_out(int fd, uint64_t since_ns)
 {
     struct timeval limit = { 0, 0 };
     socklen_t size = sizeof(limit);
@@ -165,7 +165,7 @@ int raw_wait(const struct bus *bus, uint32_t number, int fd, int flags, struct r
     }
     if (round == YIELDS && watch(bus, number)) return 0;
     armed = !waiting->since_ns && (load_seq(&bus->data->slot[number].armed) & 3) == WAKE_ARMED;
-    if (waiting->since_ns && timed_out(fd, waiting->since_ns)) return -EAGAIN;
+    if (waiting->since_ns && raw_timed_out(fd, waiting->since_ns)) return -EAGAIN;
     if (!waiting->since_ns) waiting->since_ns = clock_mono_ns();
     if ((armed ? wake_readable(bus, number) : !wake_settle_reader(bus, number, fd)) && round < ROUNDS_MAX)
         return 0;

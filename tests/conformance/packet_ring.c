@@ -1,6 +1,7 @@
 /* Mapped receive rings of packet sockets on CAN links: TPACKET_V3, as libpcap uses them. */
 #include "packet.h"
 
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -239,6 +240,78 @@ TEST(ring_that_was_unmapped_harms_nobody)
     r.base = mmap(NULL, BLOCK * BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED, r.fd, 0);
     CHECK(r.base != MAP_FAILED);
     ring_read(&r, 0x123, 1);
+}
+
+TEST(ring_goes_on_where_a_forked_child_has_read)
+{
+    int index = VCAN_UP(), sender = raw_bound(index), status;
+    struct ring r = ring_on(index, PROTOCOL_CAN);
+    pid_t child;
+
+    put(sender, 0x100);
+    child = OK(fork());
+    if (child == 0) {
+        ring_read(&r, 0x100, 1);
+        _exit(r.next);
+    }
+    OK(waitpid(child, &status, 0));
+    CHECK_EQ(status, 1 << 8); /* one block */
+    CHECK_EQ(polled(r.fd, POLLIN, 0), 0);
+    r.next = 1;
+    put(sender, 0x101);
+    ring_read(&r, 0x101, 1);
+    CHECK_EQ(r.next, 2);
+}
+
+TEST(ring_is_the_only_place_to_read)
+{
+    int index = VCAN_UP(), sender = raw_bound(index);
+    struct ring r = ring_on(index, PROTOCOL_CAN);
+    struct timeval limit = { .tv_usec = 50000 };
+    struct timespec before, after;
+    struct can_frame f;
+
+    put(sender, 0x100);
+    CHECK_ERRNO(recv(r.fd, &f, sizeof(f), MSG_DONTWAIT), EAGAIN);
+    ring_await(&r);
+    OK(fcntl(r.fd, F_SETFL, 0));
+    OK(setsockopt(r.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+    CHECK_ERRNO(recv(r.fd, &f, sizeof(f), 0), EAGAIN); /* nor is there anything while a block is held */
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+    CHECK((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec < 30000000);
+    ring_read(&r, 0x100, 1);
+    LINK_DOWN(index);
+    CHECK_ERRNO(recv(r.fd, &f, sizeof(f), 0), ENETDOWN);
+}
+
+static struct ring shared;
+
+static void *poll_it(void *unused)
+{
+    for (int i = 0; i < 3000; i++)
+        polled(shared.fd, POLLIN, 0);
+    return unused;
+}
+
+TEST(ring_ends_while_threads_wait_for_it)
+{
+    int index = VCAN_UP(), sender = raw_bound(index);
+    struct tpacket_req3 request = request_of(BLOCKS), none = { 0 };
+    pthread_t threads[2];
+
+    shared.fd = packet_on(index, PROTOCOL_CAN);
+    OK(packet_set(shared.fd, PACKET_VERSION, TPACKET_V3));
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, poll_it, NULL), 0);
+    for (int i = 0; i < 300; i++) {
+        OK(ring_set(shared.fd, &request));
+        put(sender, 0x100);
+        OK(ring_set(shared.fd, &none));
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    OK(ring_set(shared.fd, &request));
 }
 
 TEST(ring_reserves_room_before_frames)
