@@ -14,21 +14,13 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/text.h"
 #include "cli/environment.h"
 #include "cli/install.h"
 #include "cli/mirror_device.h"
 #include "cli/sudo_policy.h"
 
 #define FILES_FEW 256u
-
-/* The beginning of a small file; "" when it cannot be read. */
-static void read_text(const char *path, char *out, size_t cap)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd < 0 ? 0 : read(fd, out, cap - 1);
-    out[size > 0 ? size : 0] = 0;
-    if (fd >= 0) close(fd);
-}
 
 void doctor_look_at_kernel_can(struct doctor_finding *finding)
 {
@@ -104,7 +96,7 @@ void doctor_look_at_queue(struct doctor_finding *finding)
 {
     char text[32];
 
-    read_text("/proc/sys/net/unix/max_dgram_qlen", text, sizeof(text));
+    text_read("/proc/sys/net/unix/max_dgram_qlen", 0, text, sizeof(text));
     if (!text[0])
         doctor_find(finding, DOCTOR_NOT_APPLICABLE, NULL, "net.unix.max_dgram_qlen cannot be read");
     else if (strtol(text, NULL, 10) < 1)
@@ -151,10 +143,10 @@ void doctor_look_at_sudo(struct doctor_finding *finding)
 
 void doctor_look_at_ld_so_preload(struct doctor_finding *finding)
 {
-    char text[4096], path[CLI_PATH_SIZE], ours[CLI_PATH_SIZE];
+    char text[4096], path[CLI_PATH_SIZE];
     const char *name;
 
-    read_text("/etc/ld.so.preload", text, sizeof(text));
+    text_read("/etc/ld.so.preload", 0, text, sizeof(text));
     size_t size = preload_find(text, &name);
     snprintf(path, sizeof(path), "%.*s", (int)size, size ? name : "");
     if (!size)
@@ -164,7 +156,7 @@ void doctor_look_at_ld_so_preload(struct doctor_finding *finding)
     else if (!strstr(path, "$LIB") && access(path, R_OK) < 0)
         doctor_find(finding, DOCTOR_NO, "run `pocketcan install --remove` as root",
                     "/etc/ld.so.preload names %.150s: %s", path, strerror(errno));
-    else if (environment_preload(ours) == 0 && strcmp(ours, path) != 0)
+    else if (!environment_is_preload(path))
         doctor_find(finding, DOCTOR_OK, NULL,
                     "/etc/ld.so.preload names %.100s, not ours: inside an instance of ours, ours comes first",
                     path);
@@ -219,7 +211,7 @@ void doctor_look_at_machine(struct doctor_finding *finding)
     char text[512];
 
     for (unsigned i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
-        read_text(hints[i].path, text, sizeof(text));
+        text_read(hints[i].path, 0, text, sizeof(text));
         if (hints[i].word ? strstr(text, hints[i].word) != NULL : access(hints[i].path, F_OK) == 0) {
             doctor_find(finding, DOCTOR_OK, NULL, "%s", hints[i].text);
             return;

@@ -94,6 +94,31 @@ int environment_preload(char path[CLI_PATH_SIZE])
     return find_beside(path, ANY_LIBRARY) ? 0 : environment_library(path);
 }
 
+/* With the directory that has all of them in the place of one library. */
+static bool identify(const char *path, struct stat *out, bool *is_any)
+{
+    char part[CLI_PATH_SIZE];
+    const char *any = strstr(path, "/" ANY_LIBRARY);
+    size_t size = any ? (size_t)(any - path) + 1 : strlen(path);
+
+    *is_any = any != NULL;
+    if (size >= sizeof(part)) return false;
+    memcpy(part, path, size);
+    part[size] = 0;
+    return stat(part, out) == 0;
+}
+
+bool environment_is_preload(const char *path)
+{
+    char ours[CLI_PATH_SIZE];
+    struct stat one, other;
+    bool one_any, other_any;
+
+    return environment_preload(ours) == 0 && identify(ours, &one, &one_any) &&
+           identify(path, &other, &other_any) && one_any == other_any && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
 bool environment_serves_narrow(void)
 {
     char path[CLI_PATH_SIZE];

@@ -17,6 +17,8 @@ int environment_shims(char path[CLI_PATH_SIZE]);
 /* What LD_PRELOAD is to name: the library, or, where libraries of other architectures lie beside it (tools/build-arch), a path with $LIB, for
  * which each program's dynamic linker puts its own directory. As above. */
 int environment_preload(char path[CLI_PATH_SIZE]);
+/* Is that what this name, of another list, leads to? */
+bool environment_is_preload(const char *path);
 /* Is one of them for 32-bit programs of a 64-bit machine? */
 bool environment_serves_narrow(void);
 

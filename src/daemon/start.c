@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/text.h"
 #include "bus/layout.h"
 #include "daemon/privileges.h"
 #include "daemon/supervisor.h"
@@ -260,14 +261,6 @@ void daemon_end_private(const struct instance *instance, int life_fd)
     }
 }
 
-static void read_text(const char *path, char *out, size_t cap)
-{
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    ssize_t size = fd < 0 ? 0 : read(fd, out, cap - 1);
-    out[size > 0 ? size : 0] = 0;
-    if (fd >= 0) close(fd);
-}
-
 /* Does the process belong to the owner of the directory? Its /proc directory does not tell: a daemon's is root's. */
 static bool is_owners(const char *dir, long pid)
 {
@@ -275,7 +268,7 @@ static bool is_owners(const char *dir, long pid)
     struct stat st;
 
     snprintf(path, sizeof(path), "/proc/%ld/status", pid);
-    read_text(path, text, sizeof(text));
+    text_read(path, O_NOFOLLOW, text, sizeof(text));
     const char *uid = strstr(text, "\nUid:");
     return uid && lstat(dir, &st) == 0 && strtoul(uid + 5, NULL, 10) == st.st_uid;
 }
@@ -287,11 +280,11 @@ static pid_t lock_holder(const struct instance *instance)
     char path[INSTANCE_DIR_MAX + 32], text[64];
 
     snprintf(path, sizeof(path), "%s/lock", instance->dir);
-    read_text(path, text, sizeof(text));
+    text_read(path, O_NOFOLLOW, text, sizeof(text));
     long pid = strtol(text, NULL, 10);
     if (pid <= 1 || pid > INT32_MAX) return 0;
     snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
-    read_text(path, text, sizeof(text));
+    text_read(path, O_NOFOLLOW, text, sizeof(text));
     return strncmp(text, SUPERVISOR_COMM, sizeof(SUPERVISOR_COMM) - 1) || !is_owners(instance->dir, pid)
                ? 0
                : (pid_t)pid;
