@@ -14,7 +14,7 @@
 #include "base/atomics.h"
 
 #define LAYOUT_MAGIC   0x4e414350u /* "PCAN" */
-#define LAYOUT_VERSION 11u
+#define LAYOUT_VERSION 12u
 
 #define LINKS_MAX         128u /* interfaces of an instance */
 #define LINK_NAME_SIZE    16u  /* IFNAMSIZ */
@@ -90,7 +90,7 @@ struct bus_link {
  * (daemon/simulator.h). */
 #define CAN_CONFIG_SIZE 256u
 #define WIRES_MAX       32u
-#define WIRE_SIZE       128u
+#define WIRE_SIZE       256u
 #define FAULTS_MAX      256u
 #define FAULT_SIZE      128u
 

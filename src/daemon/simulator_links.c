@@ -12,14 +12,21 @@
 #include "drivers/can.h"
 #include "netlink/rtcan.h"
 
-/* What of a wire outlives the worker. */
+/* What of a wire outlives the worker: twice, because it may be killed while it writes one. The one that was written last has the higher number; 0 is for one
+ * that is being written. */
 struct saved_wire {
+    atomic_u64 number;
     char name[WIRE_NAME_SIZE];
     uint32_t speed;
     uint64_t bus_start, mono_start, real_start, bus_now; /* its time goes on while nobody runs it */
     struct simbus_counts counts;
 };
-_Static_assert(sizeof(struct saved_wire) <= WIRE_SIZE, "room for a wire");
+_Static_assert(2 * sizeof(struct saved_wire) <= WIRE_SIZE, "room for a wire");
+
+static struct saved_wire *saved_wires(const struct simulator *simulator, size_t index)
+{
+    return (struct saved_wire *)(void *)simulator->links->control->wire[index];
+}
 
 /* ---- what the link server asks ------------------------------------------------------------------------------------- */
 
@@ -124,15 +131,20 @@ struct sim_port *simulator_find_port(struct simulator *simulator, const char *na
 
 void simulator_save_wire(const struct simulator *simulator, const struct sim_wire *wire)
 {
-    struct saved_wire saved = { .speed = wire->speed,
-                                .bus_start = wire->bus_start,
-                                .mono_start = wire->mono_start,
-                                .real_start = wire->real_start,
-                                .bus_now = wire->bus.now,
-                                .counts = wire->bus.counts };
+    struct saved_wire *two = saved_wires(simulator, (size_t)(wire - simulator->wire));
+    uint64_t first = load_relaxed(&two[0].number), second = load_relaxed(&two[1].number);
+    struct saved_wire *to = first <= second ? &two[0] : &two[1];
 
-    memcpy(saved.name, wire->name, sizeof(saved.name));
-    memcpy(simulator->links->control->wire[wire - simulator->wire], &saved, sizeof(saved));
+    store_seq(&to->number, 0);
+    atomic_signal_fence(memory_order_seq_cst); /* we may be killed anywhere */
+    memcpy(to->name, wire->name, sizeof(to->name));
+    to->speed = wire->speed;
+    to->bus_start = wire->bus_start;
+    to->mono_start = wire->mono_start;
+    to->real_start = wire->real_start;
+    to->bus_now = wire->bus.now;
+    to->counts = wire->bus.counts;
+    store_release(&to->number, (first > second ? first : second) + 1);
 }
 
 static void begin_wire(struct sim_wire *wire, const char *name, uint32_t speed)
@@ -345,13 +357,12 @@ int simulator_remove_link(struct simulator *simulator, const char *name)
 /* Wires and interfaces of a worker that died. Controllers that were up begin anew; one that was off the bus stays down. */
 static void take_over(struct simulator *simulator)
 {
-    struct saved_wire saved;
     struct device dev;
 
     for (unsigned i = 0; i < WIRES_MAX; i++) {
-        memcpy(&saved, simulator->links->control->wire[i], sizeof(saved));
-        saved.name[sizeof(saved.name) - 1] = '\0';
-        if (is_name(saved.name)) go_on_with(&simulator->wire[i], &saved);
+        struct saved_wire *two = saved_wires(simulator, i);
+        const struct saved_wire *last = &two[load_relaxed(&two[0].number) < load_relaxed(&two[1].number)];
+        if (is_name(last->name)) go_on_with(&simulator->wire[i], last);
     }
     for (uint32_t index = 0; index < LINKS_MAX; index++) {
         if (!linktable_load(simulator->links, index, &dev) || !dev.can) continue;
