@@ -78,11 +78,25 @@ static int set_up(const struct bus *bus, struct capture_source *source, const st
     return error;
 }
 
+/* How much of "INTERFACE,FILTER..." is the interface. Its name may have commas: the longest that there is counts. */
+static size_t size_of_name(const struct bus *bus, const char *word)
+{
+    struct link_view link;
+    size_t size = strcspn(word, ","), found = size;
+
+    while (size < IFNAMSIZ) {
+        if (links_by_name(bus->control, word, size, &link) == 0) found = size;
+        if (!word[size]) break;
+        size += 1 + strcspn(word + size + 1, ",");
+    }
+    return found;
+}
+
 int capture_open(const struct bus *bus, const char *word, struct capture_source *source)
 {
     static struct capture_filter filter;
-    const char *comma = strchr(word, ',');
-    size_t size = comma ? (size_t)(comma - word) : strlen(word);
+    size_t size = size_of_name(bus, word);
+    const char *comma = word[size] ? word + size : NULL;
     struct link_view link = { .ifindex = 0 };
     int error = 0;
 

@@ -24,6 +24,7 @@
 
 #define SOURCES_MAX OPTION_LIST_MAX
 #define TAKEN_MAX   64u
+#define READER_MS   10    /* between two looks whether a fifo has a reader */
 #define TURNS       1024u /* frames between two looks at what else there is */
 
 struct source {
@@ -192,16 +193,25 @@ static void capture(struct dump *dump)
 
 /* ---- beginning and end ---- */
 
+/* A fifo wants a reader first. open() would wait for one, and not end for a signal that comes just before. */
+static int open_named(const char *name)
+{
+    struct pollfd stop = { capture_stop_fd(), POLLIN, 0 };
+    int fd;
+
+    while ((fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666)) < 0 &&
+           errno == ENXIO)
+        if (poll(&stop, 1, READER_MS) != 0 && capture_is_stopped()) return -1;
+    if (fd >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    if (fd < 0) fprintf(stderr, "pocketcan: %s: %s\n", name, strerror(errno));
+    return fd;
+}
+
 static int open_file(const char *name)
 {
     int fd;
 
-    if (strcmp(name, "-") != 0) {
-        fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        if (fd < 0 && !(errno == EINTR && capture_is_stopped()))
-            fprintf(stderr, "pocketcan: %s: %s\n", name, strerror(errno));
-        return fd;
-    }
+    if (strcmp(name, "-") != 0) return open_named(name);
     if (isatty(STDOUT_FILENO)) {
         fprintf(
             stderr,
