@@ -35,7 +35,7 @@ static const char first_line[] =
 static const char made_line[] = "made " MODPROBE_DIR "\n";
 
 struct install_options {
-    bool system, remove;
+    bool system, remove, own;
     struct option_list user;
 };
 
@@ -46,6 +46,7 @@ static const struct cli_option options[] = {
       "whose the system-wide instance is, which root's programs join; default: who called sudo, else root" },
     { "remove", 'r', OPTION_FLAG, NULL, offsetof(struct install_options, remove),
       "undo that, and end the system-wide instance" },
+    { "own", 0, OPTION_FLAG, NULL, offsetof(struct install_options, own), NULL }, /* for the package */
     { "help", 'h', OPTION_HELP, NULL, 0, "show this help" },
     { NULL },
 };
@@ -240,14 +241,16 @@ static int put_in_force(const struct plan *plan)
 
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &old);
+    install_keep(&plan->preload);
     int error =
         write_text(&plan->preload, preload_add(plan->preload.text ? plan->preload.text : "", plan->library));
     if (!error && (install_check(NULL, why) || (sudo_works && !install_sudo_works()))) {
-        error = install_write(&plan->preload, plan->preload.text);
+        error = install_put_back(&plan->preload);
         error = error ? fail("%s, and " PRELOAD " cannot be put back: %s: see docs/containers.md", why,
                              strerror(-error))
                       : fail("%s: " PRELOAD " is as it was", why);
     }
+    install_keep_no_more(&plan->preload);
     sigprocmask(SIG_SETMASK, &old, NULL);
     return error;
 }
@@ -315,6 +318,27 @@ static int end_instance(void)
     return 0;
 }
 
+/* Is this copy of pocketcan the one that is installed? The package that goes leaves another alone. */
+static bool is_own(void)
+{
+    char library[CLI_PATH_SIZE], program[CLI_PATH_SIZE];
+    struct install_file preload, modprobe;
+    const char *name;
+    bool own = false;
+
+    if (install_read(&preload, PRELOAD) || install_read(&modprobe, MODPROBE)) return false;
+    size_t size = preload.text ? preload_find(preload.text, &name) : 0;
+    if (size) {
+        snprintf(library, sizeof(library), "%.*s", (int)size, name);
+        own = environment_is_preload(library);
+    } else if (modprobe.text && realpath("/proc/self/exe", program)) {
+        own = strstr(modprobe.text, program) != NULL; /* somebody emptied the other file, in an emergency */
+    }
+    free(preload.text);
+    free(modprobe.text);
+    return own;
+}
+
 /* The line goes first: whatever fails behind it hurts nobody. */
 static int remove_all(void)
 {
@@ -337,6 +361,7 @@ static int install_main(const struct cli_command *command, int argc, char *argv[
         return EXIT_USAGE;
     }
     if (geteuid() != 0) return fail("only root can do that: run `sudo pocketcan install ...`");
+    if (given.own && !is_own()) return 0;
     return given.remove ? remove_all() : install(&given);
 }
 

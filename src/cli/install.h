@@ -32,6 +32,11 @@ int install_read(struct install_file *file, const char *path);
 
 /* Replaces the file's content so that whoever looks meanwhile sees the old or the new one. NULL removes it. Starts no program. */
 int install_write(const struct install_file *file, const char *text);
+/* Before it is replaced: keeps the file beside its name, where the file system has hard links; to put it back needs no room on the disk then, which may be
+ * full. Putting back: 0 or -errno. */
+void install_keep(const struct install_file *file);
+int install_put_back(const struct install_file *file);
+void install_keep_no_more(const struct install_file *file);
 
 /* Is this file, and every directory above it, root's, so that no one else can replace it, and open to everybody's programs?
  * Returns 0, or -1 with the part that is not in `why`. */

@@ -67,20 +67,28 @@ static bool listen_to(int fd, char *said, size_t room)
     return got <= 0;
 }
 
+static int cannot_try(const struct attempt *attempt, char why[INSTALL_WHY_SIZE])
+{
+    snprintf(why, INSTALL_WHY_SIZE, "%s cannot be started to try it: %s", attempt->argv[0], strerror(errno));
+    return -1;
+}
+
 /* Runs it. Returns 0 when all is well, else -1 and what it said in `why`. */
 static int attempt_run(const struct attempt *attempt, char why[INSTALL_WHY_SIZE])
 {
     char said[INSTALL_WHY_SIZE / 2] = "";
     int out[2], status = -1;
 
-    if (pipe2(out, O_CLOEXEC) < 0) return -1;
+    if (pipe2(out, O_CLOEXEC) < 0) return cannot_try(attempt, why);
     pid_t child = fork();
     if (child == 0) become(attempt, out[1]);
+    int error = child < 0 ? cannot_try(attempt, why) : 0;
     close(out[1]);
     bool ended = child > 0 && listen_to(out[0], said, sizeof(said));
     close(out[0]);
-    if (child > 0 && !ended) kill(-child, SIGKILL);
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+    if (error) return error;
+    if (!ended) kill(-child, SIGKILL);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
     said[strcspn(said, "\n")] = 0;
     if (ended && status == 0 && !said[0]) return 0;

@@ -155,6 +155,36 @@ int install_write(const struct install_file *file, const char *text)
     return error;
 }
 
+static void name_kept(const struct install_file *file, char out[CLI_PATH_SIZE])
+{
+    snprintf(out, CLI_PATH_SIZE, "%s.before-pocketcan", file->path);
+}
+
+void install_keep(const struct install_file *file)
+{
+    char kept[CLI_PATH_SIZE];
+
+    name_kept(file, kept);
+    unlink(kept);
+    if (file->text && link(file->path, kept) < 0) unlink(kept); /* then it is written anew */
+}
+
+int install_put_back(const struct install_file *file)
+{
+    char kept[CLI_PATH_SIZE];
+
+    name_kept(file, kept);
+    return file->text && rename(kept, file->path) == 0 ? 0 : install_write(file, file->text);
+}
+
+void install_keep_no_more(const struct install_file *file)
+{
+    char kept[CLI_PATH_SIZE];
+
+    name_kept(file, kept);
+    unlink(kept);
+}
+
 /* ---- whose ---- */
 
 static int complain(char why[INSTALL_WHY_SIZE], const char *path, const char *what)

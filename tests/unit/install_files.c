@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "cli/install.h"
@@ -89,6 +91,55 @@ static void preload_is_what_it_was_before(void **state)
     }
 }
 
+static ino_t inode_of(const char *path)
+{
+    struct stat about;
+
+    return stat(path, &about) == 0 ? about.st_ino : 0;
+}
+
+static void what_was_kept_is_put_back_without_being_written(void **state)
+{
+    char dir[] = "/tmp/pocketcan-unit-XXXXXX", path[64], kept[96];
+    struct install_file file = { .path = path, .mode = 0644 };
+    ino_t before;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/ld.so.preload", dir);
+    snprintf(kept, sizeof(kept), "%s.before-pocketcan", path);
+    assert_int_equal(install_write(&file, "a.so\n"), 0);
+    file.text = strdup("a.so\n");
+    before = inode_of(path);
+
+    install_keep(&file);
+    assert_int_equal(install_write(&file, "b.so\n"), 0);
+    assert_int_not_equal(inode_of(path), before);
+    assert_int_equal(install_put_back(&file), 0);
+    install_keep_no_more(&file);
+    assert_int_equal(inode_of(path), before);
+    assert_int_equal(inode_of(kept), 0);
+
+    install_keep(&file); /* nothing has replaced it */
+    assert_int_equal(install_put_back(&file), 0);
+    install_keep_no_more(&file);
+    assert_int_equal(inode_of(path), before);
+    assert_int_equal(inode_of(kept), 0);
+
+    assert_int_equal(install_write(&file, "b.so\n"), 0); /* as where there are no hard links */
+    assert_int_equal(install_put_back(&file), 0);
+    free(file.text);
+    assert_int_equal(install_read(&file, path), 0);
+    assert_string_equal(file.text, "a.so\n");
+    free(file.text);
+
+    file.text = NULL; /* there was none */
+    install_keep(&file);
+    assert_int_equal(install_put_back(&file), 0);
+    assert_int_equal(inode_of(path), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +147,7 @@ int main(void)
         cmocka_unit_test(preload_gets_one_line_more),
         cmocka_unit_test(preload_loses_only_what_is_ours),
         cmocka_unit_test(preload_is_what_it_was_before),
+        cmocka_unit_test(what_was_kept_is_put_back_without_being_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
