@@ -38,7 +38,7 @@ _Noreturn static void become(const struct attempt *attempt, int out_fd)
     dup2(null_fd, STDIN_FILENO);
     dup2(null_fd, STDOUT_FILENO);
     dup2(out_fd, STDERR_FILENO);
-    unsetenv("LD_PRELOAD");
+    setenv("LD_PRELOAD", "", 1); /* empty, not absent: the library, if it is with us, would put itself back */
     unsetenv("POCKETCAN_DIR");
     if (attempt->library) setenv("LD_PRELOAD", attempt->library, 1);
     if (attempt->dir) setenv("POCKETCAN_DIR", attempt->dir, 1);

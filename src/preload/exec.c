@@ -1,6 +1,10 @@
 /* preload/exec.c - exec and posix_spawn: a program that cannot be preloaded (static, or written in Go) is executed by way of `pocketcan-enter`, which brings it to the
  * supervisor that $POCKETCAN_DOOR names. All others are executed as ever; the look at the file costs a few system calls.
  *
+ * A program that gets an environment of its own (`env -i`, Python's subprocess with env=...) would lose the variables that make it a member of
+ * the instance, which it would not lose on Linux: who passes neither LD_PRELOAD nor POCKETCAN_DIR gets those that we were started with. One of
+ * them, be it empty, says what the caller wants: `LD_PRELOAD= command` and `env -u LD_PRELOAD command` are the ways out.
+ *
  * These run in children of vfork(): they keep no state, and allocate on the stack only. */
 #include "preload/exec.h"
 #include "preload/real.h"
@@ -20,11 +24,45 @@ extern char **environ;
 
 static char launcher[PATH_SIZE];
 
+/* What makes us a member: "NAME=value". Kept only when all that has to be there is. */
+enum { MEMBER_LIBRARY, MEMBER_DIR, MEMBER_DOOR, MEMBER_COUNT };
+static const char *const member_name[MEMBER_COUNT] = { "LD_PRELOAD=", "POCKETCAN_DIR=", "POCKETCAN_DOOR=" };
+static char member[MEMBER_COUNT][PATH_SIZE];
+
+static void keep(unsigned which, const char *value, size_t size)
+{
+    size_t head = strlen(member_name[which]);
+
+    if (head + size >= PATH_SIZE) return;
+    memcpy(member[which], member_name[which], head);
+    memcpy(member[which] + head, value, size);
+}
+
+/* Our own entry of LD_PRELOAD; what others put there is theirs to keep. */
+static void keep_library(const char *list)
+{
+    static const char name[] = "/libpocketcan.so";
+    size_t size;
+
+    for (; *list; list += size + (list[size] != 0)) {
+        size = strcspn(list, ": ");
+        if (size >= sizeof(name) && !memcmp(list + size - (sizeof(name) - 1), name, sizeof(name) - 1)) {
+            keep(MEMBER_LIBRARY, list, size);
+            return;
+        }
+    }
+}
+
 void exec_prepare(void)
 {
     const char *door = getenv("POCKETCAN_DOOR"), *colon = door ? strchr(door, ':') : NULL;
+    const char *library = getenv("LD_PRELOAD"), *dir = getenv("POCKETCAN_DIR");
 
     if (colon && strlen(colon + 1) < sizeof(launcher)) memcpy(launcher, colon + 1, strlen(colon + 1) + 1);
+    if (!library || !dir || !*dir) return;
+    keep_library(library);
+    keep(MEMBER_DIR, dir, strlen(dir));
+    if (door) keep(MEMBER_DOOR, door, strlen(door));
 }
 
 static bool can_execute(const char *path) { return sys_call(SYS_faccessat, AT_FDCWD, path, X_OK) == 0; }
@@ -71,6 +109,36 @@ static size_t count_of(char *const argv[])
     return count;
 }
 
+/* Does this environment lack what we were started with, so that it needs MEMBER_COUNT entries more? */
+static bool is_bare(char *const envp[])
+{
+    if (!member[MEMBER_LIBRARY][0] || !member[MEMBER_DIR][0] || count_of(envp) > ARGUMENTS_MOST) return false;
+    for (; envp && *envp; envp++)
+        for (unsigned i = MEMBER_LIBRARY; i <= MEMBER_DIR; i++)
+            if (!strncmp(*envp, member_name[i], strlen(member_name[i]))) return false;
+    return true;
+}
+
+/* to = { envp..., ours, NULL } */
+static void dress(char *to[], char *const envp[])
+{
+    for (; envp && *envp; envp++)
+        if (strncmp(*envp, member_name[MEMBER_DOOR], strlen(member_name[MEMBER_DOOR]))) *to++ = *envp;
+    for (unsigned i = 0; i < MEMBER_COUNT; i++)
+        if (member[i][0]) *to++ = member[i];
+    *to = NULL;
+}
+
+/* Makes `envp` one that keeps the program in the instance, on the caller's stack if that takes a new one. */
+#define DRESS(envp)                                                                                          \
+    do {                                                                                                     \
+        char **dressed_;                                                                                     \
+        if (!is_bare(envp)) break;                                                                           \
+        dressed_ = __builtin_alloca((count_of(envp) + MEMBER_COUNT + 1) * sizeof(*dressed_));                \
+        dress(dressed_, envp);                                                                               \
+        (envp) = dressed_;                                                                                   \
+    } while (0)
+
 /* to = { launcher, path, argv..., NULL } */
 static void wrap(char *to[], const char *path, char *const argv[], size_t count)
 {
@@ -95,6 +163,8 @@ static bool has_few(char *const argv[]) { return argv && argv[0] && count_of(arg
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
+    // cppcheck-suppress allocaCalled ; in a child of vfork() there is nothing but the stack
+    DRESS(envp);
     if (needs_supervisor(path) && has_few(argv)) by_launcher(path, argv, envp);
     return real.execve(path, argv, envp);
 }
@@ -105,17 +175,13 @@ EXPORT int execvpe(const char *name, char *const argv[], char *const envp[])
 {
     char path[PATH_SIZE];
 
+    // cppcheck-suppress allocaCalled ; in a child of vfork() there is nothing but the stack
+    DRESS(envp);
     if (find(name, path) && needs_supervisor(path) && has_few(argv)) by_launcher(path, argv, envp);
     return real.execvpe(name, argv, envp);
 }
 
-EXPORT int execvp(const char *name, char *const argv[])
-{
-    char path[PATH_SIZE];
-
-    if (find(name, path) && needs_supervisor(path) && has_few(argv)) by_launcher(path, argv, environ);
-    return real.execvp(name, argv);
-}
+EXPORT int execvp(const char *name, char *const argv[]) { return execvpe(name, argv, environ); }
 
 /* ---- by descriptor ---- */
 
@@ -160,6 +226,8 @@ EXPORT int execveat(int dir, const char *path, char *const argv[], char *const e
 {
     char whole[PATH_SIZE];
 
+    // cppcheck-suppress allocaCalled ; in a child of vfork() there is nothing but the stack
+    DRESS(envp);
     if (launcher[0] && path_at(dir, path, flags, whole) && needs_supervisor(whole) && has_few(argv))
         by_launcher(whole, argv, envp);
     return (int)edge(sys_call(SYS_execveat, dir, path, argv, envp, flags));
@@ -230,6 +298,8 @@ EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_acti
     size_t count = count_of(argv);
     char **wrapped;
 
+    // cppcheck-suppress allocaCalled ; in a child of vfork() there is nothing but the stack
+    DRESS(envp);
     if (!needs_supervisor(path) || !has_few(argv))
         return real.posix_spawn(pid, path, actions, attributes, argv, envp);
     // cppcheck-suppress allocaCalled ; in a child of vfork() there is nothing but the stack
@@ -245,5 +315,7 @@ EXPORT int posix_spawnp(pid_t *pid, const char *name, const posix_spawn_file_act
 
     if (find(name, path) && needs_supervisor(path))
         return posix_spawn(pid, path, actions, attributes, argv, envp);
+    // cppcheck-suppress allocaCalled ; in a child of vfork() there is nothing but the stack
+    DRESS(envp);
     return real.posix_spawnp(pid, name, actions, attributes, argv, envp);
 }
