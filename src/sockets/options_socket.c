@@ -285,6 +285,23 @@ static int peercred_get(const struct option_call *call, void *user, socklen_t *s
     return options_copy_out(&nobody, sizeof(nobody), user, size);
 }
 
+/* The descriptor of a served socket has a peer: our daemon, which is nobody's business. */
+static int peername_get(const struct option_call *call, void *user, socklen_t *size)
+{
+    (void)call;
+    (void)user;
+    (void)size;
+    return -ENOTCONN;
+}
+
+static int peergroups_get(const struct option_call *call, void *user, socklen_t *size)
+{
+    (void)call;
+    (void)user;
+    (void)size;
+    return -ENODATA;
+}
+
 static int meminfo_get(const struct option_call *call, void *user, socklen_t *size)
 {
     uint32_t info[9] = { ring_charge(call->bus, call->number) + load_relaxed(&call->slot->errqueue_charge),
@@ -379,6 +396,8 @@ const struct option options_socket[] = {
     SO(SO_REUSEPORT, -1, .in = reuseport_in, .out = zero_out),
     SO(SO_PASSCRED, OPT_PASSCRED, .in = as_bool),
     SO(SO_PEERCRED, -1, .in = options_refused, .get = peercred_get),
+    SO(SO_PEERNAME, -1, .in = options_refused, .get = peername_get),
+    SO(SO_PEERGROUPS, -1, .in = options_refused, .get = peergroups_get),
     SO(SO_RCVLOWAT, OPT_RCVLOWAT, .in = rcvlowat_in),
     SO(SO_SNDLOWAT, -1, .in = options_refused, .out = sndlowat_out),
     SO(SO_BINDTODEVICE, -1, .set = bindtodevice_set, .get = bindtodevice_get),

@@ -207,6 +207,17 @@ TEST(ioctl_of_stamps_is_enoent_before_there_is_one)
 
 TEST(so_error_of_an_idle_socket_is_0) { CHECK_EQ(sol_get(bcm_a(), SO_ERROR), 0); }
 
+TEST(so_peername_and_so_peergroups_know_nobody)
+{
+    char name[128];
+    socklen_t len = sizeof(name);
+
+    CHECK_ERRNO(getsockopt(bcm_a(), SOL_SOCKET, SO_PEERNAME, name, &len), ENOTCONN);
+    CHECK_ERRNO(getsockopt(bcm_a(), SOL_SOCKET, SO_PEERGROUPS, name, &len), ENODATA);
+    CHECK_EQ(len, sizeof(name));
+    CHECK_ERRNO(setsockopt(bcm_a(), SOL_SOCKET, SO_PEERNAME, name, sizeof(name)), ENOPROTOOPT);
+}
+
 TEST(sendfile_and_vectors_are_messages)
 {
     struct bcm_message m;
