@@ -1,6 +1,7 @@
 /* preload/start.c - what happens when the library is loaded, and in the child of fork(). */
 #include "preload/exec.h"
 #include "preload/fds.h"
+#include "preload/loader.h"
 #include "preload/real.h"
 #include "base/sys.h"
 #include "sockets/door.h"
@@ -147,6 +148,7 @@ __attribute__((constructor)) static void start(void)
         return;
     }
     exec_prepare();
+    loader_prepare();
     name_instance();
     adopt_inherited();
 }
