@@ -309,7 +309,7 @@ static void remove_tree(int dir_fd, const char *name)
     }
     for (struct dirent *entry; (entry = readdir(dir));)
         if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") && unlinkat(fd, entry->d_name, 0) < 0)
-            unlinkat(fd, entry->d_name, AT_REMOVEDIR);
+            remove_tree(fd, entry->d_name);
     closedir(dir);
     unlinkat(dir_fd, name, AT_REMOVEDIR);
 }

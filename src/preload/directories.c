@@ -6,6 +6,7 @@
 #include "preload/real.h"
 #include "base/atomics.h"
 #include "base/sys.h"
+#include "sockets/door.h"
 #include "sockets/procdir.h"
 #include "sockets/procfs.h"
 #include "sockets/process.h"
@@ -123,7 +124,7 @@ static size_t next_name(struct listing *listing, const char **name)
         if (!size || size > NAME_MAX) continue;
         *name = at;
         snprintf(path, sizeof(path), "%s/%.*s", listing->names.path, (int)size, at);
-        if (sys_call(SYS_faccessat, AT_FDCWD, path, 0) != 0) return size;
+        if (door_past(SYS_faccessat, AT_FDCWD, path, 0, 0) != 0) return size;
     }
     return 0;
 }

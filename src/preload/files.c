@@ -4,17 +4,14 @@
  * relative ones mostly after libc has found nothing: those calls end with `late`. */
 #include "preload/narrow.h"
 #include "preload/real.h"
-#include "base/clock.h"
 #include "sockets/procfs.h"
+#include "sockets/procstat.h"
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 /* prefix: open fopen freopen access faccessat euidaccess eaccess stat lstat fstatat __open getxattr lgetxattr listxattr llistxattr */
-
-#define SECOND_NS 1000000000u
 
 static bool creates(int flags) { return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE; }
 
@@ -268,22 +265,6 @@ static bool found_late(int result, int dir, const char *path, bool follow, struc
     return is_missing(result, path) && procfs_stat(dir, path, follow, about) == 0;
 }
 
-/* struct stat, struct stat64 and struct stat_wide have the same members. */
-#define FILL(to, about)                                                                                      \
-    do {                                                                                                     \
-        uint64_t now = clock_real_ns();                                                                      \
-                                                                                                             \
-        memset(to, 0, sizeof(*(to)));                                                                        \
-        (to)->st_dev = makedev((about).device_major, (about).device_minor);                                  \
-        (to)->st_ino = (ino_t)(about).inode;                                                                 \
-        (to)->st_mode = (about).mode;                                                                        \
-        (to)->st_nlink = (about).links;                                                                      \
-        (to)->st_size = (off_t)(about).size;                                                                 \
-        (to)->st_blksize = 4096;                                                                             \
-        (to)->st_atim.tv_sec = (to)->st_mtim.tv_sec = (to)->st_ctim.tv_sec = (time_t)(now / SECOND_NS);      \
-        (to)->st_atim.tv_nsec = (to)->st_mtim.tv_nsec = (to)->st_ctim.tv_nsec = (long)(now % SECOND_NS);     \
-    } while (0)
-
 #define STAT(name, dir, follow, parameters, call)                                                            \
     EXPORT int name parameters                                                                               \
     {                                                                                                        \
@@ -295,7 +276,7 @@ static bool found_late(int result, int dir, const char *path, bool follow, struc
             if (likely(!found_late(result, dir, path, follow, &about))) return result;                       \
         }                                                                                                    \
         if (!usermem_ok(out, sizeof(*out), USERMEM_WRITE)) return (int)edge(-EFAULT);                        \
-        FILL(out, about);                                                                                    \
+        PROCSTAT_FILL(out, about);                                                                           \
         return 0;                                                                                            \
     }
 #define FOLLOW !(flags & AT_SYMLINK_NOFOLLOW)
@@ -317,25 +298,6 @@ STAT(__fstatat64_time64, dir, FOLLOW, (int dir, const char *path, struct stat_wi
      __fstatat64_time64(dir, path, out, flags))
 #endif
 
-static void fill_statx(struct statx *out, const struct procfs_stat *about)
-{
-    struct stat plain;
-
-    FILL(&plain, *about);
-    memset(out, 0, sizeof(*out));
-    out->stx_mask = STATX_BASIC_STATS;
-    out->stx_mode = (uint16_t)about->mode;
-    out->stx_nlink = about->links;
-    out->stx_ino = about->inode;
-    out->stx_size = about->size;
-    out->stx_blksize = 4096;
-    out->stx_dev_major = about->device_major;
-    out->stx_dev_minor = about->device_minor;
-    out->stx_mtime.tv_sec = plain.st_mtim.tv_sec;
-    out->stx_mtime.tv_nsec = (uint32_t)plain.st_mtim.tv_nsec;
-    out->stx_atime = out->stx_ctime = out->stx_mtime;
-}
-
 EXPORT int statx(int dir, const char *path, int flags, unsigned mask, struct statx *out)
 {
     struct procfs_stat about;
@@ -346,7 +308,7 @@ EXPORT int statx(int dir, const char *path, int flags, unsigned mask, struct sta
         if (likely(!found_late(result, dir, path, FOLLOW, &about))) return result;
     }
     if (!usermem_ok(out, sizeof(*out), USERMEM_WRITE)) return (int)edge(-EFAULT);
-    fill_statx(out, &about);
+    procstat_fill_statx(out, &about);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /* sockets/procdir.c - see procdir.h. Only raw system calls: it runs inside open(2) of other people's programs. */
 #include "sockets/procdir.h"
 #include "base/sys.h"
+#include "sockets/door.h"
 #include "sockets/process.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -10,37 +11,40 @@
 #define FOLDER      "/d/"
 #define FOLDER_SIZE 3
 #define SEPARATOR   ':' /* neither names of interfaces nor of files in /proc and /sys have one */
-#define NAME_SIZE   (PROCDIR_PATH + 100)
+#define FULL        '=' /* before that */
 
 /* DIR/d/:sys:class:net. False: too long. */
-static bool name_stand_in(const char *path, char out[NAME_SIZE])
+static bool name_stand_in(const char *path, bool full, char out[PROCDIR_NAME])
 {
     size_t dir_size;
     const char *dir = process_dir(&dir_size);
     size_t at = dir_size + FOLDER_SIZE;
 
-    if (!dir || at + strlen(path) >= NAME_SIZE) return false;
+    if (!dir || at + full + strlen(path) >= PROCDIR_NAME) return false;
     memcpy(out, dir, dir_size);
     memcpy(out + dir_size, FOLDER, FOLDER_SIZE);
+    if (full) out[at++] = FULL;
     for (; *path; path++)
         out[at++] = *path == '/' ? SEPARATOR : *path;
     out[at] = 0;
     return true;
 }
 
+bool procdir_full_name(const char *path, char out[PROCDIR_NAME]) { return name_stand_in(path, true, out); }
+
 /* Makes it and opens it for `flags`. The instance's directory guards it; sudo's root and its user share it. */
 static long open_stand_in(const char *path, int flags)
 {
-    char name[NAME_SIZE];
+    char name[PROCDIR_NAME];
     long fd, error;
 
-    if (!name_stand_in(path, name)) return -ENAMETOOLONG;
-    fd = sys_call(SYS_openat, AT_FDCWD, name, flags);
+    if (!name_stand_in(path, false, name)) return -ENAMETOOLONG;
+    fd = door_past(SYS_openat, AT_FDCWD, name, flags, 0);
     if (fd != -ENOENT) return fd;
     error = sys_call(SYS_mkdirat, AT_FDCWD, name, 0555);
     if (error && error != -EEXIST) return error;
     if (!error) sys_call(SYS_fchmodat, AT_FDCWD, name, 0555);
-    return sys_call(SYS_openat, AT_FDCWD, name, flags);
+    return door_past(SYS_openat, AT_FDCWD, name, flags, 0);
 }
 
 int procdir_open(const char *path, int flags)
@@ -61,16 +65,26 @@ int procdir_identify(const char *path, struct procdir_identity *out)
     return (int)error;
 }
 
-bool procdir_translate(char *path, size_t size)
+/* How many bytes of this name come before the first SEPARATOR; 0: it is no stand-in's. */
+static size_t stand_in_head(const char *path, size_t size)
 {
-    size_t dir_size;
+    size_t dir_size, head;
     const char *dir = process_dir(&dir_size);
 
-    if (!dir || size < dir_size + FOLDER_SIZE || memcmp(path, dir, dir_size) ||
-        memcmp(path + dir_size, FOLDER, FOLDER_SIZE) || path[dir_size + FOLDER_SIZE] != SEPARATOR)
-        return false;
+    if (!dir) return 0;
+    head = dir_size + FOLDER_SIZE;
+    if (size <= head || memcmp(path, dir, dir_size) || memcmp(path + dir_size, FOLDER, FOLDER_SIZE)) return 0;
+    if (path[head] == FULL && size > head + 1) head++;
+    return path[head] == SEPARATOR ? head : 0;
+}
+
+bool procdir_translate(char *path, size_t size)
+{
+    size_t head = stand_in_head(path, size);
+
+    if (!head) return false;
     path[size] = 0;
-    memmove(path, path + dir_size + FOLDER_SIZE, size - dir_size - FOLDER_SIZE + 1);
+    memmove(path, path + head, size - head + 1);
     for (; *path; path++)
         if (*path == SEPARATOR) *path = '/';
     return true;
@@ -98,10 +112,10 @@ static long name_of(int dir, char *out, size_t room)
     long size;
 
     if (dir == AT_FDCWD) {
-        size = sys_call(SYS_getcwd, out, room - 1) - 1; /* the terminating 0 counts */
+        size = door_past(SYS_getcwd, out, room - 1, 0, 0) - 1; /* the terminating 0 counts */
     } else {
         append_number(link + strlen(link), (unsigned)dir);
-        size = dir < 0 ? -EBADF : sys_call(SYS_readlinkat, AT_FDCWD, link, out, room - 1);
+        size = dir < 0 ? -EBADF : door_past(SYS_readlinkat, AT_FDCWD, link, out, room - 1);
     }
     if (size < 0 || size >= (long)room - 1 || out[0] != '/') return -ENOENT;
     if (size == 1) size = 0;
@@ -133,15 +147,29 @@ static bool append(char out[PROCDIR_PATH], size_t used, const char *path)
     return true;
 }
 
+int procdir_join(char name[PROCDIR_NAME], size_t size, const char *path, char out[PROCDIR_PATH])
+{
+    if (procdir_translate(name, size)) size = strlen(name);
+    if (size >= PROCDIR_PATH) return -ENOENT;
+    memcpy(out, name, size);
+    out[size] = 0;
+    if (!append(out, size, path)) return -ENOENT;
+    return strncmp(out, "/proc", 5) && strncmp(out, "/sys", 4) ? -ENOENT : 0;
+}
+
 int procdir_resolve(int dir, const char *path, char out[PROCDIR_PATH])
 {
-    char name[NAME_SIZE];
+    char name[PROCDIR_NAME];
     long size = name_of(dir, name, sizeof(name));
 
-    if (size < 0) return -ENOENT;
-    if (procdir_translate(name, (size_t)size)) size = (long)strlen(name);
-    if (size >= (long)PROCDIR_PATH) return -ENOENT;
-    memcpy(out, name, (size_t)size + 1);
-    if (!append(out, (size_t)size, path)) return -ENOENT;
-    return strncmp(out, "/proc", 5) && strncmp(out, "/sys", 4) ? -ENOENT : 0;
+    return size < 0 ? -ENOENT : procdir_join(name, (size_t)size, path, out);
+}
+
+bool procdir_is_full(int dir)
+{
+    char name[PROCDIR_NAME];
+    long size = name_of(dir, name, sizeof(name));
+    size_t head = size < 0 ? 0 : stand_in_head(name, (size_t)size);
+
+    return head && name[head - 1] == FULL;
 }

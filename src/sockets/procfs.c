@@ -3,6 +3,7 @@
 #include "sockets/procfs.h"
 #include "base/sys.h"
 #include "sockets/ctl.h"
+#include "sockets/door.h"
 #include "sockets/procdir.h"
 #include "sockets/process.h"
 #include <errno.h>
@@ -143,7 +144,7 @@ static long write_all(int fd, const char *bytes, size_t size)
 static long copy_kernels(int fd, const char *path)
 {
     char bytes[4096];
-    long from = sys_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0), got, error = 0;
+    long from = door_past(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0), got, error = 0;
 
     if (from < 0) return 0;
     while (!error && ((got = sys_call(SYS_read, from, bytes, sizeof(bytes))) > 0 || got == -EINTR))
@@ -164,7 +165,7 @@ static void make_readonly(int fd, int flags)
     path[at + digits] = 0;
     for (int rest = fd; digits > 0; rest /= 10)
         path[at + --digits] = (char)('0' + rest % 10);
-    opened = sys_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | (flags & O_NONBLOCK), 0);
+    opened = door_past(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | (flags & O_NONBLOCK), 0);
     if (opened < 0) {
         sys_call(SYS_lseek, fd, 0, SEEK_SET);
         if (!(flags & O_CLOEXEC)) sys_call(SYS_fcntl, fd, F_SETFD, 0);
@@ -225,6 +226,7 @@ int procfs_list(int dir, const char *path, struct procfs_names *out)
 {
     struct text text;
 
+    if (!path[0] && procdir_is_full(dir)) return PROCFS_FOREIGN;
     if (fetch(dir, path, CTL_SHOW_LIST, &text)) return PROCFS_FOREIGN;
     if (text.kind != CTL_SHOW_DIR) {
         release(&text);
@@ -267,45 +269,53 @@ static uint64_t inode_of(const char *path)
     return hash >> 1 | 1ull << 62;
 }
 
-/* A directory is what its stand-in is, so that who opens it finds the one he looked at. */
-static void identify(const char *path, bool is_directory, struct procfs_stat *out)
-{
-    struct procdir_identity stand_in;
-
-    out->device_major = PROC_MAJOR;
-    out->device_minor = PROC_MINOR;
-    out->inode = inode_of(path);
-    if (!is_directory || procdir_identify(path, &stand_in)) return;
-    out->device_major = stand_in.device_major;
-    out->device_minor = stand_in.device_minor;
-    out->inode = stand_in.inode;
-}
-
-int procfs_stat(int dir, const char *path, bool follow, struct procfs_stat *out)
+int procfs_look(int dir, const char *path, bool follow, struct procfs_stat *out,
+                char canonical_path[PROCFS_PATH])
 {
     struct text text;
     int error = fetch(dir, path, CTL_SHOW_LOOK, &text);
     uint32_t mode = S_IFREG | 0444;
 
     if (error && error != -EINVAL && error != -EOPNOTSUPP) return PROCFS_FOREIGN;
-    if (!error && text.kind == CTL_SHOW_MORE && sys_call(SYS_faccessat, AT_FDCWD, text.path, 0) == 0) {
+    if (!error && text.kind == CTL_SHOW_MORE && door_past(SYS_faccessat, AT_FDCWD, text.path, 0, 0) == 0) {
         release(&text);
         return PROCFS_FOREIGN;
     }
-    if (!error && text.kind == CTL_SHOW_DIR) mode = S_IFDIR | 0555;
-    if (!error && text.kind == CTL_SHOW_LINK) mode = follow ? S_IFDIR | 0755 : S_IFLNK | 0777;
+    if (!error && text.kind == CTL_SHOW_LINK && !follow)
+        mode = S_IFLNK | 0777;
+    else if (!error && (text.kind == CTL_SHOW_DIR || text.kind == CTL_SHOW_LINK))
+        mode = S_IFDIR | (strncmp(text.path, "/sys/", 5) ? 0555 : 0755);
     out->mode = mode;
-    out->links = S_ISDIR(mode) ? 2 : 1;
+    out->links =
+        1; /* of a directory it means "not counted"; with 2 find(1) would not look for more below it */
     out->size = strncmp(text.path, "/sys/", 5) ? 0 : S_ISREG(mode) ? 4096 : 0;
-    identify(text.path, S_ISDIR(mode), out);
+    out->device_major = PROC_MAJOR;
+    out->device_minor = PROC_MINOR;
+    out->inode = inode_of(text.path);
+    memcpy(canonical_path, text.path, sizeof(text.path));
     release(&text);
+    return 0;
+}
+
+/* A directory is what its stand-in is, so that who opens it finds the one he looked at. */
+int procfs_stat(int dir, const char *path, bool follow, struct procfs_stat *out)
+{
+    struct procdir_identity stand_in;
+    char name[PROCFS_PATH];
+    int error = procfs_look(dir, path, follow, out, name);
+
+    if (error || !S_ISDIR(out->mode) || procdir_identify(name, &stand_in)) return error;
+    out->device_major = stand_in.device_major;
+    out->device_minor = stand_in.device_minor;
+    out->inode = stand_in.inode;
     return 0;
 }
 
 int procfs_access(int dir, const char *path, int mode)
 {
+    char name[PROCFS_PATH];
     struct procfs_stat about;
-    int error = procfs_stat(dir, path, true, &about);
+    int error = procfs_look(dir, path, true, &about, name);
 
     if (error) return error;
     if ((mode & W_OK) || ((mode & X_OK) && !S_ISDIR(about.mode))) return -EACCES;

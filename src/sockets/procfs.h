@@ -56,5 +56,8 @@ struct procfs_stat {
 };
 /* 0, or PROCFS_FOREIGN. `follow`: not of the link itself. */
 int procfs_stat(int dir, const char *path, bool follow, struct procfs_stat *out);
+/* The same, but that a directory's device and number are not those of a stand-in; and what the path is called, of all names that it has. */
+int procfs_look(int dir, const char *path, bool follow, struct procfs_stat *out,
+                char canonical_path[PROCFS_PATH]);
 
 #endif
