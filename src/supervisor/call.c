@@ -58,6 +58,28 @@ static const struct {
     { SYS_getpeername, control_getpeername, NULL },
     { SYS_getsockopt, control_getsockopt, NULL },
     { SYS_setsockopt, control_setsockopt, netlink_setsockopt },
+    { SYS_openat, files_call, files_call },
+    { SYS_openat2, files_call, files_call },
+    { FILES_FSTATAT, files_call, files_call },
+    { FILES_FSTAT, files_call, files_call },
+    { SYS_statx, files_call, files_call },
+    { SYS_faccessat, files_call, files_call },
+    { SYS_faccessat2, files_call, files_call },
+    { SYS_readlinkat, files_call, files_call },
+    { SYS_getxattr, files_call, files_call },
+    { SYS_lgetxattr, files_call, files_call },
+    { SYS_listxattr, files_call, files_call },
+    { SYS_llistxattr, files_call, files_call },
+    { SYS_chdir, files_chdir, files_chdir },
+    { SYS_fchdir, files_chdir, files_chdir },
+    { SYS_getcwd, files_getcwd, files_getcwd },
+#ifdef SYS_open /* of old machines */
+    { SYS_open, files_call, files_call },
+    { FILES_STAT, files_call, files_call },
+    { FILES_LSTAT, files_call, files_call },
+    { SYS_access, files_call, files_call },
+    { SYS_readlink, files_call, files_call },
+#endif
 };
 
 /* What poll(2) says of the program's end has to be true when it has its answer. */
@@ -139,7 +161,8 @@ long call_replace(struct call *call, int fd, int number, bool close_on_exec)
 
 long call_install(struct call *call, int fd, int first, int end, bool close_on_exec)
 {
-    return call_replace(call, fd, remote_free_number(call_tid(call), first, end), close_on_exec);
+    return call_replace(call, fd, first < 0 ? -1 : remote_free_number(call_tid(call), first, end),
+                        close_on_exec);
 }
 
 static uint64_t limit_of(int fd, int option)

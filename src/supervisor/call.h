@@ -71,6 +71,13 @@ bool packets_lacks(int option);
 call_handler netlink_read, netlink_readv, netlink_write, netlink_writev, netlink_sendto, netlink_sendmsg,
     netlink_recvfrom, netlink_recvmsg, netlink_bind, netlink_setsockopt;
 long netlink_socket(struct call *call);
+/* files.c: calls that take a path; a copy of a descriptor of [folders, first), with such a number */
+call_handler files_call, files_chdir, files_getcwd;
+long files_dup(struct call *call, bool close_on_exec);
+static inline bool call_is_folder(const struct call *call)
+{
+    return call_fd(call) >= call->range.folders && call_fd(call) < call->range.first;
+}
 static inline bool call_is_netlink(const struct call *call)
 {
     return call_fd(call) >= call->range.netlink && call_fd(call) < call->range.end;
@@ -83,7 +90,7 @@ struct sock *call_sock(struct call *call);
 /* The program's end, as ours: give it back. -errno. */
 int call_borrow(const struct call *call, struct sock *sock);
 void call_give_back(const struct sock *sock, int fd);
-/* Puts `fd` among its descriptors in [first, end); answers the call with the number, or returns -errno. */
+/* Puts `fd` among its descriptors in [first, end), or the lowest that is free (first < 0); the number or -errno. */
 long call_install(struct call *call, int fd, int first, int end, bool close_on_exec);
 
 /* The same in the place of a descriptor. */

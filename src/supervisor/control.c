@@ -101,7 +101,10 @@ static long copy_high(struct call *call, int first, bool close_on_exec)
     return number;
 }
 
-long control_dup(struct call *call) { return copy_high(call, 0, false); }
+long control_dup(struct call *call)
+{
+    return call_is_folder(call) ? files_dup(call, false) : copy_high(call, 0, false);
+}
 
 /* The kernel does it: what we knew of the second number is over. */
 long control_dup_to(struct call *call)
@@ -168,6 +171,7 @@ long control_fcntl(struct call *call)
     int first = (int)call_arg(call, 2);
 
     if (first < 0 || first >= call->range.end) return CALL_CONTINUE;
+    if (call_is_folder(call)) return files_dup(call, (int)call_arg(call, 1) != DUPFD);
     return copy_high(call, first, (int)call_arg(call, 1) != DUPFD);
 }
 

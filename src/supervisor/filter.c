@@ -1,7 +1,7 @@
 /* supervisor/filter.c - builds the filter, a list of system calls with a test of its arguments each.
  *
  * Trapped are: socket(2) for CAN and netlink; what sends, names or describes a socket; what receives more than bytes. Reading and waiting are the kernel's:
- * a CAN socket's descriptor holds the frames themselves. Calls that move data are looked at by their descriptor's number only, so that other sockets and
+ * a CAN socket's descriptor holds the frames themselves. Paths: a filter cannot read them, so those that may lead to /proc and /sys are trapped. Calls that move data are looked at by their descriptor's number only, so that other sockets and
  * files are as fast as ever; the rare ones that set a socket up are trapped for any number, because a copy may have a low one (dup2).
  *
  * Each rule is "is it this call? no: skip" and a test that ends in a verdict, so rules know nothing of each other.
@@ -12,6 +12,7 @@
 #include "base/sys.h"
 #include "sockets/door.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -153,10 +154,15 @@ static void recv_call(struct program *program, const struct filter_range *range)
          RET_ALLOW);
 }
 
+static void dup_call(struct program *program, const struct filter_range *range)
+{
+    number_within(program, range, range->folders, range->end);
+}
+
 static void fcntl_call(struct program *program, const struct filter_range *range)
 {
-    EMIT(program, LOAD(ARG(0)), IF(BPF_JGE, range->first, 0, 5), IF(BPF_JGE, range->end, 4, 0), LOAD(ARG(1)),
-         IF(BPF_JEQ, DUPFD, 1, 0), IF(BPF_JEQ, DUPFD_CLOEXEC, 0, 1), RET_NOTIFY, RET_ALLOW);
+    EMIT(program, LOAD(ARG(0)), IF(BPF_JGE, range->folders, 0, 5), IF(BPF_JGE, range->end, 4, 0),
+         LOAD(ARG(1)), IF(BPF_JEQ, DUPFD, 1, 0), IF(BPF_JEQ, DUPFD_CLOEXEC, 0, 1), RET_NOTIFY, RET_ALLOW);
 }
 
 static void ioctl_call(struct program *program, const struct filter_range *range)
@@ -180,6 +186,26 @@ static void socketpair_call(struct program *program, const struct filter_range *
     EMIT(program, LOAD(ARG(0)), IF(BPF_JEQ, AF_CAN_, 0, 1), RET_NOTIFY, RET_ALLOW);
 }
 
+/* A path that may be absolute, or begin at the current directory. */
+static void path_call(struct program *program, const struct filter_range *range)
+{
+    (void)range;
+    EMIT(program, LOAD(ARG(5)), IF(BPF_JEQ, DOOR_COOKIE, 0, 1), RET_ALLOW, RET_NOTIFY);
+}
+
+/* ... or at an open one: then it is of interest if that is of ours. Who has opened another is taken to stay below it. */
+static void path_at_call(struct program *program, const struct filter_range *range)
+{
+    EMIT(program, LOAD(ARG(5)), IF(BPF_JEQ, DOOR_COOKIE, 5, 0), LOAD(ARG(0)), IF(BPF_JEQ, AT_FDCWD, 2, 0),
+         IF(BPF_JGE, range->folders, 0, 2), IF(BPF_JGE, range->first, 1, 0), RET_NOTIFY, RET_ALLOW);
+}
+
+static void folder_call(struct program *program, const struct filter_range *range)
+{
+    EMIT(program, LOAD(ARG(0)), IF(BPF_JGE, range->folders, 0, 2), IF(BPF_JGE, range->first, 1, 0),
+         RET_NOTIFY, RET_ALLOW);
+}
+
 static const struct rule {
     int here, narrow; /* its number on this machine, and for programs of 32 bits on x86-64 */
     test *test;
@@ -198,7 +224,7 @@ static const struct rule {
     { SYS_recvmmsg, 337, any_of_ours },
     { SYS_ioctl, 54, ioctl_call },
     { SYS_fcntl, 55, fcntl_call },
-    { SYS_dup, 41, any_of_ours },
+    { SYS_dup, 41, dup_call },
     { SYS_dup2, 63, either_of_ours },
     { SYS_dup3, 330, either_of_ours },
     { SYS_close, 6, any_of_ours },
@@ -223,6 +249,28 @@ static const struct rule {
     { SYS_send, NONE, any_of_ours, SYS_sendto },
     { SYS_recv, NONE, recv_call, SYS_recvfrom },
     { SYS_socketcall, 102, always, LIKE_MANY },
+    { SYS_openat, 295, path_at_call },
+    { SYS_openat2, 437, path_at_call },
+    { FILES_FSTATAT, 300, path_at_call },
+    { FILES_FSTAT, 197, folder_call },
+    { SYS_statx, 383, path_at_call },
+    { SYS_faccessat, 307, path_at_call },
+    { SYS_faccessat2, 439, path_at_call },
+    { SYS_readlinkat, 305, path_at_call },
+    { SYS_getxattr, 229, path_call },
+    { SYS_lgetxattr, 230, path_call },
+    { SYS_listxattr, 232, path_call },
+    { SYS_llistxattr, 233, path_call },
+    { SYS_chdir, 12, path_call },
+    { SYS_fchdir, 133, path_call },
+    { SYS_getcwd, 183, path_call },
+#ifdef SYS_open /* of old machines */
+    { SYS_open, 5, path_call },
+    { FILES_STAT, 195, path_call },
+    { FILES_LSTAT, 196, path_call },
+    { SYS_access, 33, path_call },
+    { SYS_readlink, 85, path_call },
+#endif
 };
 #ifdef __i386__
 _Static_assert(SYS_read == 3 && SYS_socket == 359 && SYS_shutdown == 373 && SYS_pwritev2 == 379 &&
@@ -231,13 +279,18 @@ _Static_assert(SYS_read == 3 && SYS_socket == 359 && SYS_shutdown == 373 && SYS_
 #endif
 #define RULES (sizeof(rules) / sizeof(*rules))
 
+static bool is_about_files(test *about)
+{
+    return about == path_call || about == path_at_call || about == folder_call;
+}
+
 static void emit_rules(struct program *program, const struct filter_range *range, bool narrow)
 {
     EMIT(program, LOAD(offsetof(struct seccomp_data, nr)));
     for (unsigned i = 0; i < RULES; i++) {
         unsigned short head = program->size;
         int number = narrow ? rules[i].narrow : rules[i].here;
-        if (number == NONE) continue;
+        if (number == NONE || (is_about_files(rules[i].test) && range->folders == range->first)) continue;
         EMIT(program, IF(BPF_JEQ, number, 0, 0));
         rules[i].test(program, range);
         program->code[head].jf = (uint8_t)(program->size - head - 1);
@@ -323,6 +376,7 @@ void filter_range_now(struct filter_range *out)
     sys_call(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
     out->end = limit.rlim_cur < NUMBERS_MAX ? (int32_t)limit.rlim_cur : NUMBERS_MAX;
     out->first = out->end / 2;
+    out->folders = out->first - out->end / 16;
     out->netlink = out->end - out->end / 16;
     out->served = out->netlink - out->end / 8;
     out->inherited_count = 0;

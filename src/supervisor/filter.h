@@ -4,12 +4,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 
 /* The descriptor numbers that our sockets get: [first, served) CAN_RAW, [served, netlink) protocols of the daemon, whose reads are trapped as well, because they tell of
- * errors again and again; [netlink, end) netlink. */
+ * errors again and again; [netlink, end) netlink. [folders, first): directories of /proc and /sys, so that paths which begin elsewhere need not be looked at; none: no path is. */
 #define FILTER_INHERITED_MAX 8u
 struct filter_range {
-    int32_t first, served, netlink, end;
+    int32_t folders, first, served, netlink, end;
     uint32_t
         inherited_count; /* and of those that were there before the filter, whose reads are trapped as well */
     int32_t inherited[FILTER_INHERITED_MAX];
@@ -20,6 +21,19 @@ struct filter_range {
 
 /* Of a call for which like is this, the first argument says what it does (socketcall). */
 #define LIKE_MANY (-2)
+
+/* The calls that fill what libc has as struct stat64; 32-bit machines have older ones, too. */
+#ifdef SYS_fstatat64
+#define FILES_FSTATAT SYS_fstatat64
+#define FILES_FSTAT   SYS_fstat64
+#define FILES_STAT    SYS_stat64
+#define FILES_LSTAT   SYS_lstat64
+#else
+#define FILES_FSTATAT SYS_newfstatat
+#define FILES_FSTAT   SYS_fstat
+#define FILES_STAT    SYS_stat
+#define FILES_LSTAT   SYS_lstat
+#endif
 
 struct seccomp_data;
 

@@ -156,6 +156,17 @@ static ssize_t read_link(pid_t tid, int fd, char *text, size_t size)
     return length;
 }
 
+ssize_t remote_name(pid_t tid, int fd, char *out, size_t size)
+{
+    char path[48];
+
+    if (fd == AT_FDCWD)
+        snprintf(path, sizeof(path), "/proc/%d/cwd", tid);
+    else
+        snprintf(path, sizeof(path), "/proc/%d/fd/%d", tid, fd);
+    return readlink(path, out, size);
+}
+
 /* ---- which socket a descriptor is ---- */
 
 /* To ask takes as long as half of the rest of a call, so an answer counts for KNOWN_NS; closing, which we are told of, ends it at once. */

@@ -31,6 +31,8 @@ void remote_changed(pid_t tid);
 int remote_free_number(pid_t tid, int first, int end);
 /* Is FD_CLOEXEC set of its descriptor? */
 bool remote_closes_on_exec(pid_t tid, int fd);
+/* What the kernel calls its open directory `fd`, or its current one (AT_FDCWD): bytes, not terminated, or -1. */
+ssize_t remote_name(pid_t tid, int fd, char *out, size_t size);
 /* A descriptor of ours for the same socket, or -errno. */
 int remote_borrow(pid_t tid, int fd);
 pid_t remote_process(pid_t tid);

@@ -107,6 +107,7 @@ int sock_adopt(int fd, pid_t process, struct sock **out, int *program_fd)
     sock->kept_fd = -1;
     store_relaxed(&sock_bus->data->slot[sock->slot].owner_pid, (uint32_t)process);
     store_relaxed(&sock_bus->data->slot[sock->slot].door, SLOT_DOOR_SUPERVISOR);
+    store_relaxed(&sock_bus->data->slot[sock->slot].inode, sock->inode); /* which the program sees */
     bucket = &buckets[sock->inode % BUCKETS];
     sock->next = *bucket;
     *bucket = sock;
