@@ -20,7 +20,8 @@ static const char *reason(int error)
                "use a dynamically linked build, or run pocketcan outside of that sandbox";
     case -EINVAL:
     case -ENOSYS:
-        return "this kernel gives no seccomp listener (gVisor, or Linux before 5.9): use a dynamically "
+        return "this kernel gives no seccomp listener (gVisor, qemu-user, or Linux before 5.9): use a "
+               "dynamically "
                "linked build";
     case -EACCES:
     case -EPERM:
