@@ -48,7 +48,7 @@ test:
 	@$(MAKE) --no-print-directory all
 	@tools/run-tests --build $(BUILD) $(TESTS)
 
-# ARCHS: for these only; armhf-daemon, too, once the supervisor has a filter for 32-bit machines
+# ARCHS: for these only
 ARCHS ?= i686 i686-time64 musl aarch64 armhf
 arch:
 	@tools/install-deps build test arch
