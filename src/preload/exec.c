@@ -190,7 +190,7 @@ static bool path_of(int fd, char *path)
 {
     char link[32] = "/proc/self/fd/";
     size_t end = strlen(link);
-    char digits[12];
+    char digits[12] = "";
     unsigned count = 0;
     long size;
 

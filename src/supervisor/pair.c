@@ -20,6 +20,7 @@
 #define LEAST                                                                                                \
     0 /* bytes of what the program sends past us: as few as the kernel does, so that one block fills it */
 #define BLOCK_SIZE 2048
+#define MARK       5 /* SO_PRIORITY, which does nothing here, of our ends */
 
 static const uint8_t block[BLOCK_SIZE] = "pocketcan: this socket is not writable";
 
@@ -39,7 +40,7 @@ static int take_name(int fd, struct pair_name *out)
     return size <= sizeof(out->bytes) ? 0 : -ENAMETOOLONG;
 }
 
-static int open_helper(void)
+int pair_prepare(void)
 {
     int error;
 
@@ -53,13 +54,33 @@ static int open_helper(void)
     return error;
 }
 
+bool pair_is_helper(int fd) { return fd == helper_fd; }
+
+bool pair_recognise(int fd, struct pair *out)
+{
+    socklen_t size = sizeof(out->ours.bytes), peer_size = sizeof(out->theirs.bytes), mark_size = sizeof(int);
+    int mark = 0;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PRIORITY, &mark, &mark_size) < 0 || mark != MARK ||
+        getsockname(fd, (struct sockaddr *)out->ours.bytes, &size) < 0 ||
+        getpeername(fd, (struct sockaddr *)out->theirs.bytes, &peer_size) < 0)
+        return false;
+    out->fd = fd;
+    out->ours.size = size;
+    out->theirs.size = peer_size;
+    return ((struct sockaddr *)(void *)out->ours.bytes)->sa_family == AF_UNIX && size > sizeof(sa_family_t) &&
+           size <= sizeof(out->ours.bytes) && peer_size > sizeof(sa_family_t) &&
+           peer_size <= sizeof(out->theirs.bytes);
+}
+
 int pair_open(struct pair *pair, int *program_fd)
 {
-    int ends[2], room = ROOM, least = LEAST, error = open_helper();
+    int ends[2], room = ROOM, least = LEAST, mark = MARK, error = pair_prepare();
 
     if (error) return error;
     if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) < 0) return -errno;
     setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    setsockopt(ends[0], SOL_SOCKET, SO_PRIORITY, &mark, sizeof(mark));
     setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
     pair->fd = ends[0];
     *program_fd = ends[1];
@@ -80,9 +101,9 @@ bool pair_is_held(const struct pair *pair) { return connect_to(pair, &pair->thei
 
 void pair_raise(const struct pair *pair)
 {
-    sa_family_t nobody = AF_UNSPEC;
+    static const struct pair_name nobody = { .size = sizeof(sa_family_t) }; /* AF_UNSPEC */
 
-    connect(pair->fd, (const struct sockaddr *)&nobody, sizeof(nobody));
+    connect_to(pair, &nobody);
     sendto(helper_fd, "", 1, MSG_DONTWAIT, (const struct sockaddr *)pair->ours.bytes, pair->ours.size);
     connect_to(pair, &pair->theirs);
     connect_to(pair, &helper);

@@ -20,6 +20,12 @@ struct pair {
     struct pair_name ours, theirs;
 };
 
+/* Once, before the first one: 0 or -errno. */
+int pair_prepare(void);
+/* Is it what pair_prepare() has made? Our end of a pair: which, by what the kernel knows of it? */
+bool pair_is_helper(int fd);
+bool pair_recognise(int fd, struct pair *out);
+
 /* *program_fd: the other end. 0 or -errno. */
 int pair_open(struct pair *pair, int *program_fd);
 

@@ -249,6 +249,10 @@ static unsigned count_links(int proc, const char *process, const char *wanted)
     return count;
 }
 
+static char ignored[16];
+
+void remote_ignore(pid_t process) { snprintf(ignored, sizeof(ignored), "%d", process); }
+
 unsigned remote_holders(uint64_t inode)
 {
     DIR *proc = opendir("/proc");
@@ -259,7 +263,7 @@ unsigned remote_holders(uint64_t inode)
     if (!proc) return 3;
     snprintf(wanted, sizeof(wanted), "socket:[%llu]", (unsigned long long)inode);
     while (count < 3 && (entry = readdir(proc)))
-        if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9')
+        if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9' && strcmp(entry->d_name, ignored) != 0)
             count += count_links(dirfd(proc), entry->d_name, wanted);
     closedir(proc);
     return count;

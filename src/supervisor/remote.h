@@ -22,6 +22,8 @@ bool remote_scatter(pid_t tid, const struct iovec *to, size_t count, const void 
 uint64_t remote_socket(pid_t tid, int fd);
 /* How many descriptors of all processes are this socket; 3 stands for more. Looks at every process. */
 unsigned remote_holders(uint64_t inode);
+/* Descriptors of this process do not count. */
+void remote_ignore(pid_t process);
 /* Does this process have it? */
 bool remote_holds(pid_t tid, uint64_t inode);
 /* It is about to be closed, or to become another: this one, or any. */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "sockets/door.h"
 #include "sockets/process.h"
+#include "supervisor/guard.h"
 #include "supervisor/held.h"
 #include "supervisor/layout.h"
 #include "supervisor/pump.h"
@@ -206,6 +207,7 @@ static bool add_listener(int fd, const struct filter_range *range)
     struct listener *listener = calloc(1, sizeof(*listener));
 
     if (!sock_bus) sock_bus = process_bus();
+    guard_start();
     if (!listener || !sock_bus) {
         free(listener);
         return false;
@@ -400,6 +402,7 @@ static void serve_the_rest(void)
     pthread_mutex_init(&lock, NULL);
     finishing = false;
     remote_forget();
+    guard_start();
     pthread_mutex_lock(&lock);
     for (struct listener *listener = listeners; listener; listener = listener->next) {
         start_thread(listener);
@@ -423,6 +426,7 @@ void supervisor_finish(bool lets_run)
         ;
     pthread_join(loop, NULL);
     pthread_mutex_lock(&lock);
+    if (lets_run || !listeners) guard_end();
     if (lets_run && listeners) {
         end_threads();
         child = fork();

@@ -8,6 +8,7 @@
  *   visitor inherit FD          uses a socket on vcan0 that it was given: sends 1, reads 2 with its sender, sees vcan0 go down
  *   visitor give CMD ...        becomes CMD, with a socket on vcan0 as descriptor 100 and another one as $FD
  *   visitor time COUNT          the median of a write(2), in nanoseconds
+ *   visitor wait                reads a frame; says what it got
  *   visitor hold SECONDS        holds a socket
  *   visitor send ID             sends one frame
  *   visitor sandbox CMD ...     becomes CMD behind a seccomp listener
@@ -402,6 +403,9 @@ int main(int argc, char *argv[])
         measure(atoi(argv[2]));
     else if (!strcmp(what, "hold") && argc > 2)
         open_socket(), sleep((unsigned)atoi(argv[2]));
+    else if (!strcmp(what, "wait"))
+        printf("%s\n",
+               read(open_socket(), &(struct can_frame){ 0 }, CAN_MTU) < 0 ? strerror(errno) : "a frame");
     else if (!strcmp(what, "send") && argc > 2)
         put(open_socket(), (uint32_t)strtoul(argv[2], NULL, 16));
     else if (!strcmp(what, "sandbox") && argc > 2)
