@@ -155,6 +155,15 @@ static ssize_t stream_write(void *cookie, const char *buf, size_t size)
     return written < 0 ? 0 : written;
 }
 
+static int stream_seek(void *cookie, off64_t *offset, int from)
+{
+    (void)cookie;
+    (void)offset;
+    (void)from;
+    errno = ESPIPE;
+    return -1;
+}
+
 static int stream_close(void *cookie)
 {
     int result = close(((struct stream *)cookie)->fd);
@@ -164,9 +173,9 @@ static int stream_close(void *cookie)
 
 EXPORT FILE *fdopen(int fd, const char *mode)
 {
-    static const cookie_io_functions_t functions = { .read = stream_read,
-                                                     .write = stream_write,
-                                                     .close = stream_close };
+    static const cookie_io_functions_t functions = {
+        .read = stream_read, .write = stream_write, .seek = stream_seek, .close = stream_close
+    };
     struct stream *stream;
     FILE *file;
 

@@ -142,6 +142,14 @@ TEST(stream_over_a_can_socket_reads_frames)
     CHECK_EQ(g.can_id, 0x41);
 }
 
+TEST(stream_over_a_can_socket_cannot_seek)
+{
+    FILE *f = fdopen(raw_a(), "r");
+
+    CHECK(f != NULL);
+    CHECK_ERRNO(fseek(f, 0, SEEK_SET), ESPIPE);
+}
+
 TEST(stream_over_a_can_socket_writes_frames)
 {
     int fd = raw_a(), peer = raw_a();
