@@ -158,6 +158,15 @@ static void charge_of_the_frame_in_the_controller_counts(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void charge_believes_in_no_queue_that_cannot_be(void **state)
+{
+    (void)state;
+    assert_int_equal(send_frame(true), 0);
+    assert_int_equal(charge_checked(&mem.bus, sender.slot), one);
+    store_relaxed(&mem.control->links[0].tx_slot, 1ull << 32 | SOCKETS_MAX);
+    assert_int_equal(charge_checked(&mem.bus, sender.slot), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +176,7 @@ int main(void)
         TEST(charge_of_another_generation_is_none),
         TEST(charge_that_cannot_be_is_mended),
         TEST(charge_of_the_frame_in_the_controller_counts),
+        TEST(charge_believes_in_no_queue_that_cannot_be),
     };
     return cmocka_run_group_tests_name("charge", tests, NULL, NULL);
 }
