@@ -114,6 +114,51 @@ static void other_machines(void **state)
     assert_int_equal(program_look(path), PROGRAM_FOREIGN);
 }
 
+/* Those of i386 on x86-64 are served as our own. */
+static enum program_kind kind_of_narrow(uint16_t machine, uint32_t type, const char *name)
+{
+    struct {
+        Elf32_Ehdr head;
+        Elf32_Phdr program[2];
+        uint32_t note[3];
+        char name[4];
+    } image;
+
+    memset(&image, 0, sizeof(image));
+    memcpy(image.head.e_ident, ELFMAG, SELFMAG);
+    image.head.e_ident[EI_CLASS] = ELFCLASS32;
+    image.head.e_machine = machine;
+    image.head.e_phoff = sizeof(image.head);
+    image.head.e_phentsize = sizeof(image.program[0]);
+    image.head.e_phnum = 2;
+    image.program[0].p_type = type;
+    image.program[1] = (Elf32_Phdr){ .p_type = PT_NOTE,
+                                     .p_offset = sizeof(image.head) + sizeof(image.program),
+                                     .p_filesz = sizeof(image.note) + sizeof(image.name) };
+    image.note[0] = 4;
+    image.note[2] = 4;
+    memcpy(image.name, name, 4);
+    write_file(&image, sizeof(image));
+    return program_look(path);
+}
+
+static void narrow_programs(void **state)
+{
+    (void)state;
+#ifdef __x86_64__
+    assert_int_equal(kind_of_narrow(EM_386, PT_LOAD, "GNU"), PROGRAM_STATIC);
+    assert_int_equal(kind_of_narrow(EM_386, PT_INTERP, "Go\0"), PROGRAM_GO);
+    assert_int_equal(kind_of_narrow(EM_386, PT_INTERP, "GNU"), PROGRAM_NARROW);
+    assert_int_equal(kind_of_narrow(EM_ARM, PT_INTERP, "GNU"), PROGRAM_NARROW);
+    assert_int_equal(kind_of_narrow(EM_ARM, PT_LOAD, "GNU"), PROGRAM_FOREIGN);
+    assert_int_equal(kind_of_narrow(EM_X86_64, PT_LOAD, "GNU"), PROGRAM_X32);
+    assert_int_equal(kind_of_narrow(EM_X86_64, PT_INTERP, "GNU"), PROGRAM_X32);
+#else
+    (void)kind_of_narrow;
+    skip();
+#endif
+}
+
 static void scripts_are_their_interpreters(void **state)
 {
     static const char script[] = "#! /proc/self/exe -x\n";
@@ -152,13 +197,10 @@ static void set_user_id(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dynamic_and_static),
-        cmocka_unit_test(go_has_a_note),
-        cmocka_unit_test(note_of_absurd_size),
-        cmocka_unit_test(other_machines),
-        cmocka_unit_test(scripts_are_their_interpreters),
-        cmocka_unit_test(what_is_no_program),
-        cmocka_unit_test(set_user_id),
+        cmocka_unit_test(dynamic_and_static),  cmocka_unit_test(go_has_a_note),
+        cmocka_unit_test(note_of_absurd_size), cmocka_unit_test(other_machines),
+        cmocka_unit_test(narrow_programs),     cmocka_unit_test(scripts_are_their_interpreters),
+        cmocka_unit_test(what_is_no_program),  cmocka_unit_test(set_user_id),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }
