@@ -96,7 +96,7 @@ help:
 	@echo 'make            build build/pocketcan and build/libpocketcan.so'
 	@echo 'make demo       build, make vcan0, run the C example and candump on it'
 	@echo 'make test       build and run every test; TESTS="ring interop/ip" runs those whose name contains a word'
-	@echo 'make arch       build the library for i386, arm64, armhf, and the tests for those and musl, and run them; ARCHS="i686 musl"'
+	@echo 'make arch       build library and command for i386, arm64, armhf, and tests for those and musl, and run them; ARCHS="i686 musl"'
 	@echo 'make oracle     run the conformance programs on a real kernel, too, and compare; KERNEL=6.12: on that one'
 	@echo 'make check      formatting, layers, headers, symbols, sizes, clang-tidy, cppcheck: all errors'
 	@echo 'make coverage   how much of each folder the tests run, and what of src/bus and src/sockets they do not'
