@@ -266,7 +266,7 @@ static void look_into(int set, int fd, uint64_t inode, struct epoll_places *out)
         const char *events = strstr(line, " events:"), *data = strstr(line, " data:"),
                    *ino = strstr(line, " ino:");
         struct epoll_event event = { 0 };
-        if (strncmp(line, "tfd:", 4) || !events || !data || !ino || atoi(line + 4) != fd ||
+        if (strncmp(line, "tfd:", 4) || !events || !data || !ino || strtol(line + 4, NULL, 10) != fd ||
             strtoull(ino + 5, NULL, 16) != inode || out->count == EPOLL_PLACES)
             continue;
         event.events = (uint32_t)strtoul(events + 8, NULL, 16);
@@ -286,7 +286,7 @@ void epoll_take_out(int fd, struct epoll_places *places)
 
     places->count = 0;
     while (dir && fstat(fd, &about) == 0 && (entry = real.readdir(dir))) {
-        int set = atoi(entry->d_name);
+        int set = (int)strtol(entry->d_name, NULL, 10);
         ssize_t size;
         snprintf(path, sizeof(path), "/proc/self/fd/%d", set);
         size = real.readlink(path, link, sizeof(link) - 1);
