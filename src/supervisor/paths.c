@@ -116,11 +116,10 @@ static bool find_base(const struct call *call, int dir, char name[PROCDIR_NAME],
 
     if (dir == AT_FDCWD && is_elsewhere(tid)) return false;
     size = remote_name(tid, dir, name, PROCDIR_NAME - 1);
-    name[size > 0 ? size : 0] = 0;
-    *moved = size > 0 && size < (ssize_t)PROCDIR_NAME - 1 && procdir_translate(name, (size_t)size);
-    if (size > 0 && size < (ssize_t)PROCDIR_NAME - 1 &&
-        (*moved || is_below(name, "/proc") || is_below(name, "/sys") || !strcmp(name, "/")))
-        return true;
+    if (size < 0 || size >= (ssize_t)PROCDIR_NAME - 1) size = 0;
+    name[size] = 0;
+    *moved = size > 0 && procdir_translate(name, (size_t)size);
+    if (*moved || is_below(name, "/proc") || is_below(name, "/sys") || !strcmp(name, "/")) return true;
     if (dir == AT_FDCWD) note_elsewhere(tid);
     return false;
 }
