@@ -87,19 +87,40 @@ static void release(struct text *text)
     text->memory = NULL;
 }
 
+/* Does its last part say that it is a directory: "", "." or ".."? */
+static bool ends_as_directory(const char *path)
+{
+    const char *last = path + strlen(path);
+
+    while (last > path && last[-1] != '/')
+        last--;
+    return !last[strspn(last, ".")] && strlen(last) <= 2;
+}
+
+/* Absolute, and without "." and ".." if it has any. */
+static bool is_resolved(int dir, const char *path, char whole[PROCDIR_PATH])
+{
+    char root[PROCDIR_NAME] = "";
+
+    if (path[0] == '/') return procdir_join(root, 0, path, whole) == 0;
+    return procdir_resolve(dir, path, whole) == 0;
+}
+
 /* Asks; the answer's text lies behind its kind, at memory + 1. 0; PROCFS_FOREIGN; what read(2) says of an attribute that has no value: -EINVAL, -EOPNOTSUPP. */
 static int fetch(int dir, const char *path, enum ctl_show_request what, struct text *text)
 {
     char request[1 + CTL_SHOW_PATH_MAX + 1] = { (char)what }, copy[PROCDIR_PATH], whole[PROCDIR_PATH];
     const struct bus *bus;
+    bool is_folder;
     int error;
 
     text->memory = NULL;
     text->is_device = false;
     if (usermem_string(copy, path, sizeof(copy))) return PROCFS_FOREIGN;
     path = copy;
-    if (path[0] != '/') {
-        if (procdir_resolve(dir, path, whole)) return PROCFS_FOREIGN;
+    is_folder = ends_as_directory(path);
+    if (path[0] != '/' || strstr(path, "/.")) {
+        if (!is_resolved(dir, path, whole)) return PROCFS_FOREIGN;
         path = whole;
     }
     if (!canonical(path, text->path, &text->is_device) || !process_has_instance()) return PROCFS_FOREIGN;
@@ -117,8 +138,7 @@ static int fetch(int dir, const char *path, enum ctl_show_request what, struct t
     if (!error && text->size) {
         text->kind = (enum ctl_show_kind)text->memory[0];
         if (text->kind == CTL_SHOW_LINK &&
-            (path[strlen(path) - 1] == '/' ||
-             (text->is_device && !strchr(text->path + strlen("/sys/class/net/"), '/'))))
+            (is_folder || (text->is_device && !strchr(text->path + strlen("/sys/class/net/"), '/'))))
             text->kind = CTL_SHOW_DIR;
         return 0;
     }
@@ -269,6 +289,27 @@ static uint64_t inode_of(const char *path)
     return hash >> 1 | 1ull << 62;
 }
 
+/* The kernel does not find what lies behind ".." when it begins in a directory that only we have. */
+static int look_back(int dir, const char *path, struct procfs_stat *out, char canonical_path[PROCFS_PATH])
+{
+    char copy[PROCDIR_PATH], whole[PROCDIR_PATH];
+    struct statx about;
+
+    if (usermem_string(copy, path, sizeof(copy)) || !strstr(copy, "..") ||
+        door_past(SYS_faccessat, dir, copy, 0, 0) == 0 || !is_resolved(dir, copy, whole) ||
+        strlen(whole) >= PROCFS_PATH ||
+        sys_call6(SYS_statx, AT_FDCWD, (long)whole, 0, STATX_BASIC_STATS, (long)&about, DOOR_COOKIE))
+        return PROCFS_FOREIGN;
+    *out = (struct procfs_stat){ .mode = about.stx_mode,
+                                 .links = about.stx_nlink,
+                                 .device_major = about.stx_dev_major,
+                                 .device_minor = about.stx_dev_minor,
+                                 .inode = about.stx_ino,
+                                 .size = (uint32_t)about.stx_size };
+    memcpy(canonical_path, whole, strlen(whole) + 1);
+    return 0;
+}
+
 int procfs_look(int dir, const char *path, bool follow, struct procfs_stat *out,
                 char canonical_path[PROCFS_PATH])
 {
@@ -276,7 +317,7 @@ int procfs_look(int dir, const char *path, bool follow, struct procfs_stat *out,
     int error = fetch(dir, path, CTL_SHOW_LOOK, &text);
     uint32_t mode = S_IFREG | 0444;
 
-    if (error && error != -EINVAL && error != -EOPNOTSUPP) return PROCFS_FOREIGN;
+    if (error && error != -EINVAL && error != -EOPNOTSUPP) return look_back(dir, path, out, canonical_path);
     if (!error && text.kind == CTL_SHOW_MORE && door_past(SYS_faccessat, AT_FDCWD, text.path, 0, 0) == 0) {
         release(&text);
         return PROCFS_FOREIGN;
@@ -304,7 +345,8 @@ int procfs_stat(int dir, const char *path, bool follow, struct procfs_stat *out)
     char name[PROCFS_PATH];
     int error = procfs_look(dir, path, follow, out, name);
 
-    if (error || !S_ISDIR(out->mode) || procdir_identify(name, &stand_in)) return error;
+    if (error || !S_ISDIR(out->mode) || out->device_major != PROC_MAJOR || procdir_identify(name, &stand_in))
+        return error;
     out->device_major = stand_in.device_major;
     out->device_minor = stand_in.device_minor;
     out->inode = stand_in.inode;

@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "supervisor/remote.h"
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PAGE         4096u
 #define ELSEWHERE    64u
@@ -124,6 +126,15 @@ static bool find_base(const struct call *call, int dir, char name[PROCDIR_NAME],
     return false;
 }
 
+/* What it does not find behind "..", because that begins in a directory that only we have, lies elsewhere for it. */
+static bool kernel_finds(pid_t tid, const char *base, const char *text)
+{
+    char path[PROCDIR_NAME + PROCDIR_PATH + 32];
+
+    snprintf(path, sizeof(path), "/proc/%d/root%s/%s", tid, base, text);
+    return access(path, F_OK) == 0;
+}
+
 bool path_find(const struct call *call, int dir, uint64_t from, struct path *out)
 {
     char text[PROCDIR_PATH] = "", name[PROCDIR_NAME] = "";
@@ -133,6 +144,8 @@ bool path_find(const struct call *call, int dir, uint64_t from, struct path *out
     if (from && !read_path(call_tid(call), from, text)) return false;
     if (text[0] == '/' ? !begins_near(text) : !find_base(call, dir, name, &out->moved)) return false;
     if (procdir_join(name, strcmp(name, "/") ? strlen(name) : 0, text, out->whole)) return false;
+    if (!out->moved && strstr(text, "..") && is_near(out->whole))
+        out->moved = !kernel_finds(call_tid(call), name, text);
     last = strrchr(text, '/');
     out->is_empty = !text[0];
     out->follows = is_dots(last ? last + 1 : text);
