@@ -363,5 +363,7 @@ long files_call(struct call *call)
     if (path.is_empty && shape->path >= 0 &&
         (shape->flags < 0 || !(call_arg(call, (unsigned)shape->flags) & AT_EMPTY_PATH)))
         return CALL_CONTINUE;
+    sock_look_soon(); /* what the program has closed, however long ago, is not to be seen any more */
+    sock_look();
     return shape->act(call, shape, &path);
 }
