@@ -113,12 +113,13 @@ long call_run(struct call *call)
             return CALL_HOLD;
         }
         call->job = NULL;
+        pump_all();
         return over;
     }
     call->sock = NULL;
     options_ask_for(call_tid(call));
     result = handler ? handler(call) : CALL_CONTINUE;
-    if (result != CALL_CONTINUE && result != CALL_HOLD) pump_all();
+    if (result != CALL_HOLD) pump_all();
     if (call->sock) settle(call, call->sock);
     return result;
 }

@@ -2,6 +2,7 @@
  *
  * No call waits in here: what would block is held (held.h), and asked again. */
 #include "supervisor/layout.h"
+#include "supervisor/errors.h"
 #include "supervisor/pump.h"
 #include "supervisor/remote.h"
 #include "sockets/bcm_head.h"
@@ -242,17 +243,30 @@ long data_sendmmsg(struct call *call)
 
 static size_t bounded(size_t size, size_t most) { return size < most ? size : most; }
 
+/* recv(2) on the program's end, where any error is one that errors.c has made: the one that it stands for, or none, if it stands for the error queue. */
+static ssize_t take_some(struct sock *sock, int fd, int flags)
+{
+    ssize_t size = recv(fd, bytes, CALL_BYTES, flags);
+    uint32_t error;
+
+    if (size >= 0 || errno != ECONNRESET) return size < 0 ? -errno : size;
+    error = errors_told(sock);
+    if (error) return -(ssize_t)error;
+    size = recv(fd, bytes, CALL_BYTES, flags);
+    return size < 0 ? -errno : size;
+}
+
 /* A packet from the program's end: its size, or -errno. */
 static ssize_t take_packet(struct call *call, struct sock *sock, int flags)
 {
-    int fd = call_borrow(call, sock), peek = flags & MSG_PEEK;
-    ssize_t size = fd < 0 ? -EBADF : recv(fd, bytes, CALL_BYTES, MSG_DONTWAIT | peek);
+    int fd = call_borrow(call, sock), how = MSG_DONTWAIT | (flags & MSG_PEEK);
+    ssize_t size = fd < 0 ? -EBADF : take_some(sock, fd, how);
 
-    if (size < 0 && fd >= 0 && errno == EAGAIN) {
+    if (size == -EAGAIN) {
         pump_run(sock);
-        size = recv(fd, bytes, CALL_BYTES, MSG_DONTWAIT | peek);
+        size = take_some(sock, fd, how);
     }
-    if (size < 0 && fd >= 0) size = errno == EAGAIN ? call_wait(call, fd, flags, SO_RCVTIMEO) : -errno;
+    if (size == -EAGAIN) size = call_wait(call, fd, flags, SO_RCVTIMEO);
     call_give_back(sock, fd);
     return size;
 }

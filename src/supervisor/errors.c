@@ -60,3 +60,11 @@ void errors_take_back(struct sock *sock, int program_fd)
     if (wanted && !shown) pair_raise(&sock->ends);
     if (!wanted && shown) pair_clear_error(program_fd);
 }
+
+uint32_t errors_told(struct sock *sock)
+{
+    uint32_t error = sock->error;
+
+    if (error != ECONNRESET) sock->error = 0;
+    return error;
+}

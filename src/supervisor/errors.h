@@ -16,4 +16,7 @@ static inline bool errors_shown(const struct sock *sock)
 void errors_bring(struct sock *sock, int program_fd);
 void errors_take_back(struct sock *sock, int program_fd);
 
+/* A read of ours has taken the shown error from the program's end: which it stood for; 0: none. */
+uint32_t errors_told(struct sock *sock);
+
 #endif
