@@ -28,10 +28,38 @@ int bench_ask(const char *dir, json_t *request, json_t **answer)
     return error;
 }
 
+/* What an error means to who asked for this. */
+static const struct meaning {
+    const char *operation;
+    int error;
+    const char *text;
+} meanings[] = {
+    { "bus-add", EEXIST, "there is a bus of that name: see `pocketcan bus show`" },
+    { "bus-del", EBUSY, "the bus has interfaces: remove them first" },
+    { "bus-del", ENODEV, "there is no such bus: see `pocketcan bus show`" },
+    { "bus-set", ENODEV, "there is no such bus: see `pocketcan bus show`" },
+    { "fault-add", ENODEV, "no interface on a simulated bus: see `pocketcan bus show`" },
+    { "fault-del", ENOENT, "there is no such fault: see `pocketcan fault show`" },
+    { "link-add", EEXIST, "there is an interface of that name" },
+    { "link-add", ENODEV, "there is no such bus to put it on: see `pocketcan bus add`" },
+    { "link-del", ENODEV, "no interface on a simulated bus: see `pocketcan bus show`" },
+    { "show", ENODEV, "there is no such bus: see `pocketcan bus show`" },
+};
+
+static const char *meaning_of(const char *operation, int error)
+{
+    for (unsigned i = 0; i < sizeof(meanings) / sizeof(*meanings); i++)
+        if (meanings[i].error == error && !strcmp(meanings[i].operation, operation)) return meanings[i].text;
+    return strerror(error);
+}
+
 int bench_call(const char *what, json_t *request, json_t **answer)
 {
     struct instance instance;
+    const char *given = json_string_value(json_object_get(request, "op"));
+    char operation[16];
 
+    snprintf(operation, sizeof(operation), "%s", given ? given : "");
     if (instance_locate(&instance) || instance_enter(&instance, false)) {
         fprintf(stderr, "pocketcan: %s\n", instance.why);
         json_decref(request);
@@ -39,7 +67,7 @@ int bench_call(const char *what, json_t *request, json_t **answer)
     }
     int error = bench_ask(instance.dir, request, answer);
     if (!error) return 0;
-    fprintf(stderr, "pocketcan: %s: %s\n", what, strerror(-error));
+    fprintf(stderr, "pocketcan: %s: %s\n", what, meaning_of(operation, -error));
     return EXIT_FAILURE;
 }
 
