@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "cli/bench.h"
@@ -193,6 +194,17 @@ static void capture(struct dump *dump)
 
 /* ---- beginning and end ---- */
 
+/* Other files may have no other end for ever: a socket, a device without hardware. Leaves errno alone. */
+static bool is_fifo(const char *name)
+{
+    struct stat about;
+    int saved = errno;
+    bool is = stat(name, &about) == 0 && S_ISFIFO(about.st_mode);
+
+    errno = saved;
+    return is;
+}
+
 /* A fifo wants a reader first. open() would wait for one, and not end for a signal that comes just before. */
 static int open_named(const char *name)
 {
@@ -200,7 +212,7 @@ static int open_named(const char *name)
     int fd;
 
     while ((fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666)) < 0 &&
-           errno == ENXIO)
+           errno == ENXIO && is_fifo(name))
         if (poll(&stop, 1, READER_MS) != 0 && capture_is_stopped()) return -1;
     if (fd >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     if (fd < 0) fprintf(stderr, "pocketcan: %s: %s\n", name, strerror(errno));
