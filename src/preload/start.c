@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "sockets/door.h"
 #include "sockets/fdtab.h"
+#include "sockets/packet_ring.h"
 #include "sockets/process.h"
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -159,7 +160,10 @@ EXPORT pid_t fork(void)
 {
     pid_t pid = real.fork();
 
-    if (pid == 0) fdtab_own();
+    if (pid == 0) {
+        fdtab_own();
+        packet_ring_forked();
+    }
     return pid;
 }
 

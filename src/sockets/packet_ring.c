@@ -78,14 +78,20 @@ static struct mapped *find(const struct bus *bus, uint32_t slot)
 static bool take(struct mapped *ring) { return cas32(&ring->busy, 0, 1); }
 static void give(struct mapped *ring) { store_release(&ring->busy, 0); }
 
+void packet_ring_forked(void)
+{
+    for (unsigned i = 0; i < RINGS; i++)
+        give(&rings[i]);
+}
+
 /* ---- setsockopt ---- */
 
-/* By who is in the ring. */
+/* By who is in the ring. It has no owner before it has no memory: another thread may fork in between. */
 static void drop(struct mapped *ring)
 {
+    store_release(&ring->owner, 0);
     sys_call(SYS_munmap, ring->base, bytes_of(ring) + PAGE);
     ring->base = NULL;
-    store_release(&ring->owner, 0);
     atomic_fetch_sub(&packet_rings, 1);
 }
 

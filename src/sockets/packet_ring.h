@@ -18,6 +18,9 @@ static inline bool packet_ring_may_be(const struct bus *bus, uint32_t slot)
 }
 bool packet_ring_exists(const struct bus *bus, uint32_t slot);
 
+/* In the child of fork(), which has none of the threads that were in a ring. */
+void packet_ring_forked(void);
+
 /* mmap(2) of the socket: an address, or one for which sys_is_error() holds. */
 void *packet_ring_map(const struct bus *bus, uint32_t slot, size_t size, int flags, int64_t offset);
 

@@ -2,6 +2,7 @@
 #include "packet.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -312,6 +313,48 @@ TEST(ring_ends_while_threads_wait_for_it)
     for (int i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
     OK(ring_set(shared.fd, &request));
+}
+
+static atomic_int polling;
+
+static void *poll_on(void *unused)
+{
+    while (polling)
+        polled(shared.fd, POLLIN, 0);
+    return unused;
+}
+
+/* The thread may be anywhere when its process forks; the child is alone. */
+TEST(ring_serves_a_child_that_was_forked_while_a_thread_waited)
+{
+    int index = VCAN_UP(), sender = raw_bound(index), go[2], status;
+    char byte = 0;
+
+    for (int i = 0; i < 60; i++) {
+        pthread_t thread;
+        pid_t child;
+        shared = ring_on(index, PROTOCOL_CAN);
+        OK(pipe(go));
+        polling = 1;
+        CHECK_EQ(pthread_create(&thread, NULL, poll_on, NULL), 0);
+        usleep((useconds_t)i * 10); /* another moment each time */
+        child = OK(fork());
+        if (child == 0) {
+            OK(read(go[0], &byte, 1));
+            ring_read(&shared, 0x123, 1);
+            _exit(0);
+        }
+        polling = 0;
+        pthread_join(thread, NULL);
+        put(sender, 0x123);
+        OK(write(go[1], &byte, 1));
+        OK(waitpid(child, &status, 0));
+        CHECK_EQ(status, 0);
+        OK(munmap(shared.base, BLOCK * BLOCKS));
+        close(shared.fd);
+        close(go[0]);
+        close(go[1]);
+    }
 }
 
 TEST(ring_reserves_room_before_frames)
