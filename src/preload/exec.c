@@ -10,6 +10,7 @@
 #include "preload/real.h"
 #include "base/program.h"
 #include "base/sys.h"
+#include "sockets/usermem.h"
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -100,12 +101,15 @@ static bool find(const char *name, char *path)
     return false;
 }
 
+/* Of what cannot be read there are too many: the kernel says what that is. */
 static size_t count_of(char *const argv[])
 {
     size_t count = 0;
 
-    while (argv && argv[count] && count <= ARGUMENTS_MOST)
-        count++;
+    for (; argv && count <= ARGUMENTS_MOST; count++) {
+        if (!usermem_ok(argv + count, sizeof(*argv), USERMEM_READ)) return ARGUMENTS_MOST + 1;
+        if (!argv[count]) break;
+    }
     return count;
 }
 
@@ -113,9 +117,11 @@ static size_t count_of(char *const argv[])
 static bool is_bare(char *const envp[])
 {
     if (!member[MEMBER_LIBRARY][0] || !member[MEMBER_DIR][0] || count_of(envp) > ARGUMENTS_MOST) return false;
-    for (; envp && *envp; envp++)
+    for (; envp && *envp; envp++) {
+        if (!usermem_ok(*envp, 1, USERMEM_READ)) return false;
         for (unsigned i = MEMBER_LIBRARY; i <= MEMBER_DIR; i++)
             if (!strncmp(*envp, member_name[i], strlen(member_name[i]))) return false;
+    }
     return true;
 }
 
@@ -159,7 +165,11 @@ static int by_launcher(const char *path, char *const argv[], char *const envp[])
     return real.execve(launcher, wrapped, envp);
 }
 
-static bool has_few(char *const argv[]) { return argv && argv[0] && count_of(argv) <= ARGUMENTS_MOST; }
+static bool has_few(char *const argv[])
+{
+    size_t count = count_of(argv);
+    return count > 0 && count <= ARGUMENTS_MOST;
+}
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
@@ -235,7 +245,7 @@ EXPORT int execveat(int dir, const char *path, char *const argv[], char *const e
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-    if (fd < 0) return (int)edge(-EINVAL);
+    if (fd < 0 || !envp) return (int)edge(-EINVAL); /* so says libc */
     return execveat(fd, "", argv, envp, AT_EMPTY_PATH);
 }
 

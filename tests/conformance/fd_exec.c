@@ -2,6 +2,7 @@
 #include "can.h"
 
 #include <spawn.h>
+#include <sys/mman.h>
 
 extern char **environ;
 
@@ -233,6 +234,22 @@ TEST(exec_that_fails_leaves_the_socket_usable)
     CHECK_ERRNO(execl("/nonexistent/program", "x", NULL), ENOENT);
     put(a, 0x2b);
     CHECK_GETS(fd, 0x2b);
+}
+
+TEST(exec_without_memory_for_its_lists_is_efault)
+{
+    char none[] = "none", *const argv[] = { none, NULL }, *const bad[] = { (char *)8, NULL };
+    char *const *nowhere;
+    int fd = OK(open("/proc/self/exe", O_RDONLY));
+
+    nowhere = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK_ERRNO(execve("/proc/self/exe", argv, nowhere), EFAULT);
+    CHECK_ERRNO(execve("/proc/self/exe", argv, bad), EFAULT);
+    CHECK_ERRNO(execve("/proc/self/exe", nowhere, environ), EFAULT);
+    CHECK_ERRNO(execve("/proc/self/exe", bad, environ), EFAULT);
+    CHECK_ERRNO(execvpe("sh", argv, nowhere), EFAULT);
+    CHECK_ERRNO(fexecve(fd, argv, nowhere), EFAULT);
+    CHECK_ERRNO(fexecve(fd, argv, NULL), EINVAL);
 }
 
 TEST(exec_of_the_test_itself_keeps_the_socket)
