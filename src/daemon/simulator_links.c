@@ -362,7 +362,7 @@ static void take_over(struct simulator *simulator)
     for (unsigned i = 0; i < WIRES_MAX; i++) {
         struct saved_wire *two = saved_wires(simulator, i);
         const struct saved_wire *last = &two[load_relaxed(&two[0].number) < load_relaxed(&two[1].number)];
-        if (is_name(last->name)) go_on_with(&simulator->wire[i], last);
+        if (load_relaxed(&last->number) && is_name(last->name)) go_on_with(&simulator->wire[i], last);
     }
     for (uint32_t index = 0; index < LINKS_MAX; index++) {
         if (!linktable_load(simulator->links, index, &dev) || !dev.can) continue;
