@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 /* ---- packet sockets ---- */
 
@@ -55,6 +56,7 @@ TEST(packet_options_off_again_and_cut)
         OK(getsockopt(p, SOL_PACKET, PACKET_HDRLEN, &value, &size));
         CHECK_EQ(value, wanted[version]);
     }
+    CHECK_ERRNO(setsockopt(p, SOL_PACKET, PACKET_FANOUT, &request, 3), EINVAL);
     CHECK_ERRNO(setsockopt(p, SOL_PACKET, PACKET_TX_RING, &request, 4), EINVAL);
     CHECK_ERRNO(setsockopt(p, SOL_PACKET, PACKET_RX_RING, &request, 4), EINVAL);
 }
@@ -118,6 +120,21 @@ TEST(packet_rings_go_with_their_sockets)
         CHECK_EQ(polled(p, POLLIN, 0), 0);
         OK(close(p));
     }
+}
+
+TEST(packet_ring_that_a_child_has_ended)
+{
+    struct tpacket_req3 none = { 0 }, request = {
+        .tp_block_size = 16384, .tp_block_nr = 1, .tp_frame_size = 2048, .tp_frame_nr = 8
+    };
+    int p = with_ring(VCAN_UP()), status;
+    pid_t child = OK(fork());
+
+    if (child == 0) _exit(setsockopt(p, SOL_PACKET, PACKET_RX_RING, &none, sizeof(none)) != 0);
+    OK(waitpid(child, &status, 0));
+    CHECK_EQ(status, 0);
+    CHECK_EQ(polled(p, POLLIN, 0), 0);
+    OK(setsockopt(p, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)));
 }
 
 /* ---- sockets of AF_CAN ---- */
@@ -249,6 +266,19 @@ TEST(stamps_number_frames_that_are_too_long)
     put(fd, 0x100);
     CHECK_EQ(number_of(fd), 0);
     CHECK(write(fd, &long_one, sizeof(long_one)) < 0);
+    put(fd, 0x101);
+    CHECK_EQ(number_of(fd), 1);
+}
+
+TEST(stamps_number_frames_for_other_links)
+{
+    int fd = raw_bound(VCAN_UP()),
+        how = SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID;
+    struct sockaddr_can lo = { .can_family = AF_CAN, .can_ifindex = (int)if_nametoindex("lo") };
+    struct can_frame f = frame_of(0x123, 0);
+
+    OK(setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &how, sizeof(how)));
+    CHECK_ERRNO(sendto(fd, &f, sizeof(f), 0, (struct sockaddr *)&lo, sizeof(lo)), EPERM);
     put(fd, 0x101);
     CHECK_EQ(number_of(fd), 1);
 }
