@@ -8,6 +8,8 @@
  * example) define. Objects are told apart by their place in the loader's list: what the program was started with is never
  * unloaded, and comes first.
  *
+ * With RTLD_NOLOAD libc's own handle is to be had: who asks whether libc is there wants to know where it lies (dlinfo(), plthook), not what it defines.
+ *
  * For everything else the real dlopen() has to be called as the last thing, so that the compiler makes it a jump: it looks at the address it
  * returns to, to learn whose search path counts. */
 #include "preload/loader.h"
@@ -79,6 +81,7 @@ static bool is_libc(const char *file)
 
 EXPORT JUMPS void *dlopen(const char *file, int mode)
 {
-    if (unlikely(file && is_libc(file)) && may_have_all(__builtin_return_address(0))) file = NULL;
+    if (unlikely(file && !(mode & RTLD_NOLOAD) && is_libc(file)) && may_have_all(__builtin_return_address(0)))
+        file = NULL;
     return real.dlopen(file, mode);
 }
