@@ -56,6 +56,12 @@ int pair_prepare(void)
 
 bool pair_is_helper(int fd) { return fd == helper_fd; }
 
+static bool is_name(const struct pair_name *name)
+{
+    return name->size > sizeof(sa_family_t) && name->size <= sizeof(name->bytes) && name->bytes[0] == AF_UNIX;
+}
+
+/* Still connected to the helper is one whose program went while it was told of an error. */
 bool pair_recognise(int fd, struct pair *out)
 {
     socklen_t size = sizeof(out->ours.bytes), peer_size = sizeof(out->theirs.bytes), mark_size = sizeof(int);
@@ -68,9 +74,8 @@ bool pair_recognise(int fd, struct pair *out)
     out->fd = fd;
     out->ours.size = size;
     out->theirs.size = peer_size;
-    return ((struct sockaddr *)(void *)out->ours.bytes)->sa_family == AF_UNIX && size > sizeof(sa_family_t) &&
-           size <= sizeof(out->ours.bytes) && peer_size > sizeof(sa_family_t) &&
-           peer_size <= sizeof(out->theirs.bytes);
+    return is_name(&out->ours) && is_name(&out->theirs) &&
+           (peer_size != helper.size || memcmp(out->theirs.bytes, helper.bytes, peer_size) != 0);
 }
 
 int pair_open(struct pair *pair, int *program_fd)
