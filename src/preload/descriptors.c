@@ -126,9 +126,17 @@ EXPORT int fcntl64(int fd, int command, ...)
 
 /* ---- stdio on a CAN socket: libc's own reads would see tokens ---- */
 
+/* libc knows no descriptor of streams like ours; fileno() finds it here. With more streams than this, that fails for the others. */
+#define STREAMS_KNOWN 64
+static struct known_stream {
+    _Atomic uintptr_t file; /* 0: free; 1: being written */
+    int fd;
+} known_streams[STREAMS_KNOWN];
+
 /* An unbuffered stream reads byte by byte here, so the rest of a frame waits in `frame`. */
 struct stream {
     int fd;
+    struct known_stream *known; /* or NULL */
     size_t at, size;
     char frame[STREAM_FRAME];
 };
@@ -166,9 +174,37 @@ static int stream_seek(void *cookie, off64_t *offset, int from)
 
 static int stream_close(void *cookie)
 {
-    int result = close(((struct stream *)cookie)->fd);
-    free(cookie);
+    struct stream *stream = cookie;
+    int result = close(stream->fd);
+
+    if (stream->known) store_release(&stream->known->file, 0);
+    free(stream);
     return result;
+}
+
+static struct known_stream *make_known(FILE *file, int fd)
+{
+    for (struct known_stream *at = known_streams; at < known_streams + STREAMS_KNOWN; at++) {
+        uintptr_t none = 0;
+        if (load_relaxed(&at->file) || !atomic_compare_exchange_strong(&at->file, &none, 1)) continue;
+        at->fd = fd;
+        store_release(&at->file, (uintptr_t)file);
+        return at;
+    }
+    return NULL;
+}
+
+EXPORT int fileno(FILE *file)
+{
+    int saved = errno, fd = real.fileno(file);
+
+    if (likely(fd >= 0)) return fd;
+    for (struct known_stream *at = known_streams; at < known_streams + STREAMS_KNOWN; at++)
+        if (load_acquire(&at->file) == (uintptr_t)file) {
+            errno = saved;
+            return at->fd;
+        }
+    return fd;
 }
 
 EXPORT FILE *fdopen(int fd, const char *mode)
@@ -185,13 +221,16 @@ EXPORT FILE *fdopen(int fd, const char *mode)
     stream->fd = fd;
     stream->at = stream->size = 0;
     file = fopencookie(stream, mode, functions);
-    if (!file) free(stream);
+    if (!file)
+        free(stream);
+    else
+        stream->known = make_known(file, fd);
     return file;
 }
 
 EXPORT int fclose(FILE *file)
 {
-    int saved = errno, fd = file ? fileno(file) : -1;
+    int saved = errno, fd = file ? real.fileno(file) : -1;
     uint32_t entry = fdtab_get(fd) ? fdtab_set(fd, 0) : 0;
     int result;
 

@@ -142,6 +142,17 @@ TEST(stream_over_a_can_socket_reads_frames)
     CHECK_EQ(g.can_id, 0x41);
 }
 
+TEST(stream_over_a_can_socket_tells_its_descriptor)
+{
+    int fd = raw_a();
+    FILE *f = fdopen(fd, "r");
+
+    CHECK(f != NULL);
+    CHECK_EQ(fileno(f), fd);
+    OK(fclose(f));
+    CHECK_ERRNO(fcntl(fd, F_GETFD), EBADF);
+}
+
 TEST(stream_over_a_can_socket_cannot_seek)
 {
     FILE *f = fdopen(raw_a(), "r");
