@@ -1,7 +1,9 @@
-/* preload/walks.c - functions of libc that read directories by themselves: scandir, glob, realpath, nftw. What libc does inside does not come by our opendir(),
- * so for paths of /proc and /sys this file does it, on top of opendir(), readlink() and stat() as the other files have them. Keeps no state.
+/* preload/walks.c - functions of libc that read directories by themselves: scandir, glob, realpath; nftw is in trees.c. What libc does inside does not come by our opendir(),
+ * so for paths of /proc and /sys these files do it, on top of opendir(), readlink() and stat() as the other files have them. They keep no state.
  *
  * Not here: fts_open() and its relatives. */
+#include "preload/walks.h"
+#include "preload/narrow.h"
 #include "preload/real.h"
 #include "base/atomics.h"
 #include "base/sys.h"
@@ -9,14 +11,12 @@
 #include "sockets/procfs.h"
 #include "sockets/process.h"
 #include <dirent.h>
-#include <ftw.h>
 #include <glob.h>
 #include <limits.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* prefix: scandir glob realpath __realpath canonicalize nftw ftw */
+/* prefix: walks_ scandir glob __glob realpath __realpath canonicalize */
 
 #define LINKS_FOLLOWED 40
 
@@ -26,8 +26,7 @@ static bool begins_with(const char *path, const char *folder)
     return !strncmp(path, folder, size) && (!path[size] || path[size] == '/');
 }
 
-/* Does the path, relative to `dir`, begin in /proc or /sys? Not in /projects: what is not ours is libc's to walk. */
-static bool is_near(int dir, const char *path)
+bool walks_are_near(int dir, const char *path)
 {
     char copy[PROCDIR_PATH], whole[PROCDIR_PATH];
     const char *at = copy;
@@ -133,24 +132,24 @@ EXPORT int scandir(const char *path, struct dirent ***list, int (*wants)(const s
                    int (*compare)(const struct dirent **, const struct dirent **))
 {
     const struct scan scan = { false, (void *)wants, (void *)compare, NULL, 0, 0 };
-    return is_near(AT_FDCWD, path) ? scan_all(opendir(path), scan, list)
-                                   : real.scandir(path, list, wants, compare);
+    return walks_are_near(AT_FDCWD, path) ? scan_all(opendir(path), scan, list)
+                                          : real.scandir(path, list, wants, compare);
 }
 
 EXPORT int scandir64(const char *path, struct dirent64 ***list, int (*wants)(const struct dirent64 *),
                      int (*compare)(const struct dirent64 **, const struct dirent64 **))
 {
     const struct scan scan = { true, (void *)wants, (void *)compare, NULL, 0, 0 };
-    return is_near(AT_FDCWD, path) ? scan_all(opendir(path), scan, list)
-                                   : real.scandir64(path, list, wants, compare);
+    return walks_are_near(AT_FDCWD, path) ? scan_all(opendir(path), scan, list)
+                                          : real.scandir64(path, list, wants, compare);
 }
 
 EXPORT int scandirat(int dir, const char *path, struct dirent ***list, int (*wants)(const struct dirent *),
                      int (*compare)(const struct dirent **, const struct dirent **))
 {
     const struct scan scan = { false, (void *)wants, (void *)compare, NULL, 0, 0 };
-    return is_near(dir, path) ? scan_all(open_at(dir, path), scan, list)
-                              : real.scandirat(dir, path, list, wants, compare);
+    return walks_are_near(dir, path) ? scan_all(open_at(dir, path), scan, list)
+                                     : real.scandirat(dir, path, list, wants, compare);
 }
 
 EXPORT int scandirat64(int dir, const char *path, struct dirent64 ***list,
@@ -158,8 +157,8 @@ EXPORT int scandirat64(int dir, const char *path, struct dirent64 ***list,
                        int (*compare)(const struct dirent64 **, const struct dirent64 **))
 {
     const struct scan scan = { true, (void *)wants, (void *)compare, NULL, 0, 0 };
-    return is_near(dir, path) ? scan_all(open_at(dir, path), scan, list)
-                              : real.scandirat64(dir, path, list, wants, compare);
+    return walks_are_near(dir, path) ? scan_all(open_at(dir, path), scan, list)
+                                     : real.scandirat64(dir, path, list, wants, compare);
 }
 
 /* ---- glob: libc lets one say how directories are read, wherever they are ---- */
@@ -188,13 +187,17 @@ static struct dirent64 *glob_readdir64(void *dir) { return readdir64(dir); }
         out->gl_opendir = glob_opendir;                                                                      \
         out->gl_closedir = glob_closedir;                                                                    \
         out->gl_readdir = reader;                                                                            \
-        out->gl_stat = looks;                                                                                \
-        out->gl_lstat = looks_at_links;                                                                      \
+        out->gl_stat = (void *)looks;                                                                        \
+        out->gl_lstat = (void *)looks_at_links;                                                              \
         return real.name(pattern, flags | GLOB_ALTDIRFUNC, failed, out);                                     \
     }
 
 GLOB(glob, glob_t, glob_readdir, stat, lstat)
 GLOB(glob64, glob64_t, glob_readdir64, stat64, lstat64)
+#if __SIZEOF_LONG__ == 4
+int __glob64_time64(const char *pattern, int flags, int (*failed)(const char *, int), glob64_t *out);
+GLOB(__glob64_time64, glob64_t, glob_readdir64, __stat64_time64, __lstat64_time64)
+#endif
 
 /* ---- realpath ---- */
 
@@ -287,7 +290,7 @@ static char *real_path(const char *path, char *out)
 
 EXPORT char *realpath(const char *path, char *out)
 {
-    return is_near(AT_FDCWD, path) ? real_path(path, out) : real.realpath(path, out);
+    return walks_are_near(AT_FDCWD, path) ? real_path(path, out) : real.realpath(path, out);
 }
 
 char *__realpath_chk(const char *path, char *out, size_t room);
@@ -298,166 +301,3 @@ EXPORT char *__realpath_chk(const char *path, char *out, size_t room)
 }
 
 EXPORT char *canonicalize_file_name(const char *path) { return realpath(path, NULL); }
-
-/* ---- nftw ---- */
-
-typedef int (*visit_function)(const char *, const struct stat *, int, struct FTW *);
-typedef int (*visit_function64)(const char *, const struct stat64 *, int, struct FTW *);
-
-/* As above: struct stat64 is `wide`. */
-struct walk {
-    bool wide;
-    void *visit;
-    int flags;
-    dev_t device; /* where it began */
-    void *seen;   /* directories, when links are followed: a tree of struct place */
-    size_t size;  /* of path */
-    char path[PATH_MAX];
-};
-
-union about {
-    struct stat plain;
-    struct stat64 large;
-};
-
-struct place {
-    dev_t device;
-    uint64_t inode;
-};
-#define WALK_FLAGS (FTW_PHYS | FTW_MOUNT | FTW_DEPTH | FTW_ACTIONRETVAL) /* FTW_CHDIR is libc's */
-
-static int look(const struct walk *walk, bool at_link, union about *out)
-{
-    if (walk->wide) return (at_link ? lstat64 : stat64)(walk->path, &out->large);
-    return (at_link ? lstat : stat)(walk->path, &out->plain);
-}
-
-static int visit(const struct walk *walk, const union about *about, int type, struct FTW *place)
-{
-    return walk->wide ? ((visit_function64)walk->visit)(walk->path, &about->large, type, place)
-                      : ((visit_function)walk->visit)(walk->path, &about->plain, type, place);
-}
-
-static bool asks(const struct walk *walk, int result, int action)
-{
-    return (walk->flags & FTW_ACTIONRETVAL) && result == action;
-}
-
-static struct place place_of(const struct walk *walk, const union about *about)
-{
-    return walk->wide ? (struct place){ about->large.st_dev, about->large.st_ino }
-                      : (struct place){ about->plain.st_dev, about->plain.st_ino };
-}
-
-static int compare_places(const void *a, const void *b)
-{
-    const struct place *one = a, *other = b;
-
-    if (one->device != other->device) return one->device < other->device ? -1 : 1;
-    return one->inode == other->inode ? 0 : one->inode < other->inode ? -1 : 1;
-}
-
-/* Links of /sys lead in circles: who follows them is shown each directory once, as libc has it. 1: this is the first time; 0; or -1. */
-static int is_first(struct walk *walk, const union about *about)
-{
-    struct place *fresh, **found;
-
-    if (walk->flags & FTW_PHYS) return 1;
-    fresh = malloc(sizeof(*fresh));
-    if (!fresh) return -1;
-    *fresh = place_of(walk, about);
-    found = tsearch(fresh, &walk->seen, compare_places);
-    if (found && *found == fresh) return 1;
-    free(fresh);
-    return found ? 0 : -1;
-}
-
-/* FTW_MOUNT: is it in another file system? What the kernel has not is ours, and in none. */
-static bool is_elsewhere(const struct walk *walk, const union about *about)
-{
-    return (walk->flags & FTW_MOUNT) && place_of(walk, about).device != walk->device &&
-           sys_call(SYS_faccessat, AT_FDCWD, walk->path, 0) == 0;
-}
-
-static int walk_one(struct walk *walk, int base, int level);
-
-static int walk_inside(struct walk *walk, DIR *dir, int level)
-{
-    size_t size = walk->size, length;
-    struct dirent64 *entry;
-    int result = 0;
-
-    while (!result && (entry = readdir64(dir))) {
-        length = strlen(entry->d_name);
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
-        if (size + length + 2 > PATH_MAX) break;
-        walk->path[size] = '/';
-        memcpy(walk->path + size + 1, entry->d_name, length + 1);
-        walk->size = size + 1 + length;
-        result = walk_one(walk, (int)size + 1, level + 1);
-        if (asks(walk, result, FTW_SKIP_SUBTREE)) result = 0;
-    }
-    walk->size = size;
-    walk->path[size] = 0;
-    return asks(walk, result, FTW_SKIP_SIBLINGS) ? 0 : result;
-}
-
-static int walk_one(struct walk *walk, int base, int level)
-{
-    struct FTW place = { base, level };
-    bool physical = walk->flags & FTW_PHYS, late = walk->flags & FTW_DEPTH;
-    union about about = { 0 };
-    DIR *dir;
-    int result = 0, first;
-    unsigned mode;
-
-    if (look(walk, physical, &about) < 0)
-        return visit(walk, &about, !physical && look(walk, true, &about) == 0 ? FTW_SLN : FTW_NS, &place);
-    if (is_elsewhere(walk, &about)) return 0;
-    mode = walk->wide ? about.large.st_mode : about.plain.st_mode;
-    if (!S_ISDIR(mode)) return visit(walk, &about, S_ISLNK(mode) ? FTW_SL : FTW_F, &place);
-    first = is_first(walk, &about);
-    if (first <= 0) return first;
-    dir = opendir(walk->path);
-    if (!dir) return visit(walk, &about, FTW_DNR, &place);
-    if (!late) result = visit(walk, &about, FTW_D, &place);
-    if (!result) result = walk_inside(walk, dir, level);
-    closedir(dir);
-    return late && !result ? visit(walk, &about, FTW_DP, &place) : result;
-}
-
-/* From `path` on: what the walk's function returned last. */
-static int walk_all(struct walk *walk, const char *path)
-{
-    union about about;
-    const char *base;
-    int result;
-
-    walk->size = strlen(path);
-    if (walk->size >= PATH_MAX) return (int)edge(-ENAMETOOLONG);
-    memcpy(walk->path, path, walk->size + 1);
-    while (walk->size > 1 && walk->path[walk->size - 1] == '/')
-        walk->path[--walk->size] = 0;
-    if (look(walk, walk->flags & FTW_PHYS, &about) < 0 && look(walk, true, &about) < 0) return -1;
-    walk->device = place_of(walk, &about).device;
-    base = strrchr(walk->path, '/');
-    result = walk_one(walk, base ? (int)(base - walk->path) + 1 : 0, 0);
-    tdestroy(walk->seen, free);
-    return asks(walk, result, FTW_SKIP_SUBTREE) || asks(walk, result, FTW_SKIP_SIBLINGS) ? 0 : result;
-}
-
-EXPORT int nftw(const char *path, visit_function function, int fds, int flags)
-{
-    struct walk walk = { .visit = (void *)function, .flags = flags };
-
-    if (!is_near(AT_FDCWD, path) || (flags & ~WALK_FLAGS)) return real.nftw(path, function, fds, flags);
-    return walk_all(&walk, path);
-}
-
-EXPORT int nftw64(const char *path, visit_function64 function, int fds, int flags)
-{
-    struct walk walk = { .wide = true, .visit = (void *)function, .flags = flags };
-
-    if (!is_near(AT_FDCWD, path) || (flags & ~WALK_FLAGS)) return real.nftw64(path, function, fds, flags);
-    return walk_all(&walk, path);
-}

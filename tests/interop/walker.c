@@ -94,6 +94,18 @@ static int by_following(const char *path) { return nftw(path, show, 8, 0); }
 
 static int by_staying(const char *path) { return nftw(path, show, 8, FTW_PHYS | FTW_MOUNT); }
 
+static int show_old(const char *path, const struct stat *about, int type)
+{
+    printf("%s %s%s\n",
+           type == FTW_F   ? "file"
+           : type == FTW_D ? "directory"
+                           : "nothing",
+           path, S_ISREG(about->st_mode) && type != FTW_F ? "?" : "");
+    return 0;
+}
+
+static int by_ftw(const char *path) { return ftw(path, show_old, 8); }
+
 int main(int argc, char *argv[])
 {
     static const struct {
@@ -101,7 +113,7 @@ int main(int argc, char *argv[])
         int (*walk)(const char *);
     } table[] = { { "scandir", by_scandir },     { "scandirat", by_scandirat }, { "failing", by_failing },
                   { "glob", by_glob },           { "realpath", by_realpath },   { "nftw", by_nftw },
-                  { "following", by_following }, { "staying", by_staying } };
+                  { "following", by_following }, { "staying", by_staying },     { "ftw", by_ftw } };
 
     for (size_t i = 0; argc == 3 && i < sizeof(table) / sizeof(*table); i++)
         if (!strcmp(table[i].name, argv[1])) return table[i].walk(argv[2]);
