@@ -4,6 +4,7 @@
 #include "supervisor/filter.h"
 #include "supervisor/supervisor.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -70,6 +71,36 @@ static int hand_over(int fd, int listener, const struct filter_range *range)
     error = sys_call(SYS_sendmsg, fd, &msg, MSG_NOSIGNAL);
     if (error < 0) return (int)error;
     return read(fd, &answer, 1) == 1 ? 0 : -ECONNREFUSED;
+}
+
+static bool is_inherited(const struct filter_range *range, int number)
+{
+    for (uint32_t i = 0; i < range->inherited_count; i++)
+        if (range->inherited[i] == number) return true;
+    return false;
+}
+
+/* The filter traps calls on high numbers and inherited ones, which nobody serves before the listener has arrived: so its way has to have another, if need be that of a
+ * descriptor of the program, which comes back. */
+static int install(int fd, const struct filter_range *range, bool *exact)
+{
+    int way = fd < range->folders ? fd : 0, away = -1, flags = 0, listener, error;
+
+    if (way != fd) {
+        while (is_inherited(range, way))
+            way++;
+        away = fcntl(way, F_DUPFD_CLOEXEC, 0);
+        flags = fcntl(way, F_GETFD);
+        if (away < 0 || dup2(fd, way) < 0) return -errno;
+    }
+    listener = filter_install(range, exact);
+    error = listener < 0 ? listener : hand_over(way, listener, range);
+    if (listener >= 0) close(listener);
+    if (way != fd) {
+        dup3(away, way, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+        close(away);
+    }
+    return error;
 }
 
 /* ---- sockets that the program inherits from one that came through the other door ---- */
@@ -153,7 +184,7 @@ static int number_of(const char *path)
 int enter_door(const char *path, const char **why)
 {
     struct filter_range range;
-    int fd, listener, error;
+    int fd, error;
     bool exact;
 
     if (filter_supervisor()) {
@@ -167,9 +198,7 @@ int enter_door(const char *path, const char **why)
     if (leaves_files()) range.folders = range.first;
     bring_inherited(path, &range);
     fd = reach(path);
-    listener = fd < 0 ? fd : filter_install(&range, &exact);
-    error = listener < 0 ? listener : hand_over(fd, listener, &range);
-    if (listener >= 0) close(listener);
+    error = fd < 0 ? fd : install(fd, &range, &exact);
     if (fd >= 0) close(fd);
     if (error) *why = reason(error);
     return error;
