@@ -33,11 +33,11 @@ static int numbers(void)
     return limit.rlim_cur < NUMBERS_MAX ? (int)limit.rlim_cur : NUMBERS_MAX;
 }
 
-/* Returns whether there is a pair that somebody holds. */
-static bool tell_all(int end)
+/* Returns behind which number there is no pair any more that somebody holds: 0 when there is none at all. */
+static int tell_all(int end)
 {
     struct pair pair;
-    bool any = false;
+    int last = 0;
 
     for (int fd = 0; fd < end; fd++) {
         if (pair_is_helper(fd)) continue;
@@ -46,9 +46,9 @@ static bool tell_all(int end)
             continue;
         }
         pair_raise(&pair);
-        any = true;
+        last = fd + 1;
     }
-    return any;
+    return last;
 }
 
 static void watch_over(int supervisor)
@@ -56,24 +56,28 @@ static void watch_over(int supervisor)
     struct pollfd poll_fd = { .fd = supervisor, .events = POLLIN };
     struct timespec period = { 0, PERIOD_NS };
     sigset_t all;
+    int end;
 
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     prctl(PR_SET_NAME, "pocketcan-guard");
     while (poll(&poll_fd, 1, -1) <= 0)
         ;
-    while (tell_all(numbers()))
+    for (end = numbers(); (end = tell_all(end)) > 0;)
         nanosleep(&period, NULL);
     _exit(0);
 }
 
 void guard_start(void)
 {
-    int supervisor = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    int supervisor;
 
-    if (guard > 0 || supervisor < 0 || pair_prepare()) return;
+    if (guard > 0 || pair_prepare()) return;
+    supervisor = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (supervisor < 0) return;
     guard = (pid_t)syscall(SYS_clone, CLONE_FILES, NULL, NULL, NULL, NULL);
     if (guard == 0) watch_over(supervisor);
+    if (guard < 0) close(supervisor);
     remote_ignore(guard);
 }
 

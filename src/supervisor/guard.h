@@ -2,7 +2,7 @@
 #ifndef SUPERVISOR_GUARD_H
 #define SUPERVISOR_GUARD_H
 
-/* Once, before there are sockets. Without it all goes on as well, until we are killed. */
+/* Before there are sockets; does nothing when there is one. Without it all goes on as well, until we are killed. */
 void guard_start(void);
 /* It is not needed any more: nobody is left, or another process goes on for us. */
 void guard_end(void);
