@@ -190,8 +190,8 @@ static void append_error(struct nl_reply *reply, const struct nlmsghdr *request,
     reply->size += sizeof message;
 }
 
-/* Lets the daemon carry out `request` and stores what the program is to read. */
-static void ask_daemon(struct nlfd *nl, int fd, const struct nlmsghdr *request, struct nl_reply *reply)
+/* Lets the daemon carry out `request` and stores what the program is to read. True when its acknowledgement is still to be made. */
+static bool ask_daemon(struct nlfd *nl, int fd, const struct nlmsghdr *request, struct nl_reply *reply)
 {
     struct {
         struct ctl_netlink caller;
@@ -205,29 +205,54 @@ static void ask_daemon(struct nlfd *nl, int fd, const struct nlmsghdr *request, 
                          -1, reply->bytes, sizeof reply->bytes, &got, NULL, 0);
     const struct nlmsghdr *first = nl_message(reply->bytes, got, 0);
     if (error == 0) reply->size = (uint32_t)got;
-    bool refused = error || (first && first->nlmsg_type == NLMSG_ERROR);
-    if (error || (!refused && request->nlmsg_flags & NLM_F_ACK)) append_error(reply, request, error);
+    if (error) append_error(reply, request, error);
+    return !error && !(first && first->nlmsg_type == NLMSG_ERROR) && request->nlmsg_flags & NLM_F_ACK;
 }
 
-/* Answers one of ours and turns it into what the kernel gets instead. Returns the slot that waits, or NULL. */
-static struct nl_reply *replace(struct nlfd *nl, int fd, struct nlmsghdr *message)
+/* Makes the `size` bytes at `at` a message whose acknowledgement stands for `reply`, or one that stands for nothing. */
+static void stand_in(struct nlfd *nl, unsigned char *at, size_t size, uint32_t seq, struct nl_reply *reply)
 {
-    struct nl_reply *reply = take_slot(nl);
-    if (!reply)
-        return NULL; /* sixteen threads at once in here: this one's goes to the kernel, which refuses it */
-    ask_daemon(nl, fd, message, reply);
-    message->nlmsg_type = NLMSG_NOOP;
-    message->nlmsg_flags = NLM_F_REQUEST;
-    if (reply->size == 0) { /* done, and nobody wants to hear of it */
-        store_release(&reply->state, NL_FREE);
-        return NULL;
+    struct nlmsghdr head = {
+        .nlmsg_len = (uint32_t)size, .nlmsg_type = NLMSG_NOOP, .nlmsg_flags = NLM_F_REQUEST, .nlmsg_seq = seq
+    };
+    if (reply) {
+        reply->mark =
+            NL_MARK_REPLY | (atomic_fetch_add_explicit(&nl->ticket, 1, memory_order_relaxed) & 0xffff);
+        head.nlmsg_flags |= NLM_F_ACK;
+        head.nlmsg_pid = reply->mark;
+        atomic_fetch_add_explicit(&nl->waiting, 1, memory_order_acq_rel);
+        store_release(&reply->state, NL_READY);
     }
-    reply->mark = NL_MARK_REPLY | (atomic_fetch_add_explicit(&nl->ticket, 1, memory_order_relaxed) & 0xffff);
-    message->nlmsg_flags |= NLM_F_ACK;
-    message->nlmsg_pid = reply->mark;
-    atomic_fetch_add_explicit(&nl->waiting, 1, memory_order_acq_rel);
-    store_release(&reply->state, NL_READY);
-    return reply;
+    memcpy(at, &head, sizeof head);
+}
+
+/* Answers one of ours and turns it into what the kernel gets instead. An answer and its acknowledgement are datagrams of their own, so two
+ * messages take its place then. Returns how many slots wait. */
+static unsigned replace(struct nlfd *nl, int fd, unsigned char *at, struct nl_reply *slots[2])
+{
+    const struct nlmsghdr request = *(const struct nlmsghdr *)at;
+    size_t size = request.nlmsg_len, used = 0;
+    struct nl_reply *reply = take_slot(nl), *ack;
+    unsigned waiting = 0;
+    if (!reply)
+        return 0; /* sixteen threads at once in here: this one's goes to the kernel, which refuses it */
+    bool acknowledge = ask_daemon(nl, fd, (const struct nlmsghdr *)at, reply);
+    if (acknowledge && reply->size && size >= 2 * sizeof request && (ack = take_slot(nl))) {
+        stand_in(nl, at, sizeof request, request.nlmsg_seq, reply);
+        slots[waiting++] = reply;
+        used = sizeof request;
+        reply = ack;
+        reply->size = 0;
+    }
+    if (acknowledge) append_error(reply, &request, 0);
+    if (!reply->size) { /* done, and nobody wants to hear of it */
+        store_release(&reply->state, NL_FREE);
+        reply = NULL;
+    } else {
+        slots[waiting++] = reply;
+    }
+    stand_in(nl, at + used, size - used, request.nlmsg_seq, reply);
+    return waiting;
 }
 
 static void remember_dump(struct nlfd *nl, const struct nlmsghdr *message, bool links)
@@ -277,9 +302,8 @@ static unsigned replace_all(struct nlfd *nl, int fd, unsigned char *bytes, size_
     unsigned replaced = 0;
     for (size_t at = 0; (message = nl_message(bytes, size, at)); at += NLMSG_ALIGN(message->nlmsg_len)) {
         bool links;
-        if (*waiting < NL_REPLIES && nlfd_is_ours(nl->bus, message, size - at)) {
-            struct nl_reply *slot = replace(nl, fd, (struct nlmsghdr *)(bytes + at));
-            if (slot) slots[(*waiting)++] = slot;
+        if (*waiting + 2 <= NL_REPLIES && nlfd_is_ours(nl->bus, message, size - at)) {
+            *waiting += replace(nl, fd, bytes + at, slots + *waiting);
             replaced++;
         } else if (nl_is_dump(nl->bus, message, &links)) {
             remember_dump(nl, message, links);

@@ -451,3 +451,37 @@ TEST(vcan_dump_contains_the_link)
         }
     }
 }
+
+/* One datagram: the type of the only message in it, which answers the request `seq`. */
+static int lone_message(int fd, uint32_t seq)
+{
+    static char reply[65536];
+    int size = OK(recv(fd, reply, sizeof(reply), 0));
+    const struct nlmsghdr *h = (const struct nlmsghdr *)reply;
+
+    CHECK_EQ(h->nlmsg_len, size);
+    CHECK_EQ(h->nlmsg_seq, seq);
+    if (h->nlmsg_type == NLMSG_ERROR) CHECK_EQ(((const struct nlmsgerr *)NLMSG_DATA(h))->error, 0);
+    return h->nlmsg_type;
+}
+
+TEST(vcan_answer_and_acknowledgement_are_two_datagrams)
+{
+    struct link_request r[2] = { link_request(RTM_GETLINK, 0, index_of(if_a())),
+                                 link_request(RTM_GETLINK, 0, index_of(if_b())) };
+    int fd = OK(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE));
+    struct iovec iov[2];
+    struct msghdr both = { .msg_iov = iov, .msg_iovlen = 2 };
+
+    for (uint32_t i = 0; i < 2; i++) {
+        r[i].head.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+        r[i].head.nlmsg_seq = 100 + i;
+        iov[i] = (struct iovec){ &r[i], r[i].head.nlmsg_len };
+    }
+    CHECK_EQ(sendmsg(fd, &both, 0), r[0].head.nlmsg_len + r[1].head.nlmsg_len);
+    for (uint32_t i = 0; i < 2; i++) {
+        CHECK_EQ(lone_message(fd, 100 + i), RTM_NEWLINK);
+        CHECK_EQ(lone_message(fd, 100 + i), NLMSG_ERROR);
+    }
+    CHECK_ERRNO(recv(fd, r, sizeof(r), MSG_DONTWAIT), EAGAIN);
+}
