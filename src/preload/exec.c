@@ -3,7 +3,8 @@
  *
  * A program that gets an environment of its own (`env -i`, Python's subprocess with env=...) would lose the variables that make it a member of
  * the instance, which it would not lose on Linux: who passes neither LD_PRELOAD nor POCKETCAN_DIR gets those that we were started with. One of
- * them, be it empty, says what the caller wants: `LD_PRELOAD= command` and `env -u LD_PRELOAD command` are the ways out.
+ * them, be it empty, says what the caller wants: `LD_PRELOAD= command` and `env -u LD_PRELOAD command` are the ways out. Nor do they go to who could not
+ * come in: `su -` has become another user by then.
  *
  * These run in children of vfork(): they keep no state, and allocate on the stack only. */
 #include "preload/exec.h"
@@ -66,6 +67,7 @@ void exec_prepare(void)
     if (door) keep(MEMBER_DOOR, door, strlen(door));
 }
 
+/* Or, of a directory: can we enter it? */
 static bool can_execute(const char *path) { return sys_call(SYS_faccessat, AT_FDCWD, path, X_OK) == 0; }
 
 static bool needs_supervisor(const char *path)
@@ -122,7 +124,7 @@ static bool is_bare(char *const envp[])
         for (unsigned i = MEMBER_LIBRARY; i <= MEMBER_DIR; i++)
             if (!strncmp(*envp, member_name[i], strlen(member_name[i]))) return false;
     }
-    return true;
+    return can_execute(member[MEMBER_DIR] + strlen(member_name[MEMBER_DIR]));
 }
 
 /* to = { envp..., ours, NULL } */
