@@ -14,6 +14,7 @@
 #include "can/frame.h"
 #include "sockets/family.h"
 #include "sockets/message.h"
+#include "sockets/nap.h"
 #include "sockets/packet_options.h"
 #include "sockets/process.h"
 #include "sockets/raw.h"
@@ -25,7 +26,6 @@
 #include <linux/sockios.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 
 #define HARDWARE_TYPE 280 /* ARPHRD_CAN */
 #define ADDRESS_SIZE  20  /* sizeof(struct sockaddr_ll) */
@@ -285,15 +285,20 @@ ssize_t packet_hand_out(const struct bus *bus, uint32_t number, const struct rin
 /* Frames come into the mapped ring only: who reads the socket itself hears of errors. */
 static int await_error(struct bus_slot *slot, int fd, int flags)
 {
-    const struct timespec nap = { 0, NAP_NS };
-    uint64_t since_ns = clock_mono_ns();
+    uint64_t since_ns, limit_ns, mask;
     int error = raw_take_error(slot);
 
+    if (error || likely(!load_relaxed(&slot->setting[PACKET_MAPPED]))) return error;
+    if (raw_is_nonblocking(fd, flags)) return -EAGAIN;
+    since_ns = clock_mono_ns();
+    limit_ns = nap_limit_ns(fd, SO_RCVTIMEO);
+    mask = nap_begin();
     while (!error && load_relaxed(&slot->setting[PACKET_MAPPED])) {
-        if (raw_is_nonblocking(fd, flags) || raw_timed_out(fd, since_ns)) return -EAGAIN;
-        error = (int)sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &nap, NULL);
+        error = nap_take(NAP_NS, mask, !limit_ns);
         if (!error) error = raw_take_error(slot);
+        if (!error && limit_ns && clock_mono_ns() - since_ns >= limit_ns) error = -EAGAIN;
     }
+    nap_end(mask);
     return error;
 }
 

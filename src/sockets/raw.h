@@ -98,8 +98,6 @@ int raw_wait(const struct bus *bus, uint32_t slot, int fd, int flags, struct raw
 /* Takes (or, with MSG_PEEK, looks at) the oldest record of the ring, waiting unless MSG_DONTWAIT or O_NONBLOCK: 0, the pending error, -EAGAIN, -EINTR. */
 struct ring_item;
 int raw_take(const struct bus *bus, uint32_t slot, int fd, int flags, struct ring_item *item);
-/* Has SO_RCVTIMEO passed since `since_ns` of CLOCK_MONOTONIC? */
-bool raw_timed_out(int fd, uint64_t since_ns);
 /* Something was taken. */
 void raw_taken(const struct bus *bus, uint32_t slot, int fd);
 /* What SIOCGSTAMP will tell of a frame of this time. After its data was copied: who could not have it does not learn its time. */

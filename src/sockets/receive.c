@@ -14,6 +14,7 @@
 #include "can/frame.h"
 #include "sockets/door.h"
 #include "sockets/message.h"
+#include "sockets/nap.h"
 #include "sockets/process.h"
 #include "sockets/usermem.h"
 #include <errno.h>
@@ -140,15 +141,10 @@ OFF_PATH void raw_taken(const struct bus *bus, uint32_t number, int fd)
         wake_notify(bus, number, fd, NULL);
 }
 
-/* It is the real socket's, which starts it anew for each sleep. */
-bool raw_timed_out(int fd, uint64_t since_ns)
+/* SO_RCVTIMEO is the real socket's, which starts it anew for each sleep. */
+static bool timed_out(int fd, uint64_t since_ns)
 {
-    struct timeval limit = { 0, 0 };
-    socklen_t size = sizeof(limit);
-    uint64_t limit_ns;
-
-    if (sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &size) != 0) return false;
-    limit_ns = (uint64_t)limit.tv_sec * 1000000000u + (uint64_t)limit.tv_usec * 1000u;
+    uint64_t limit_ns = nap_limit_ns(fd, SO_RCVTIMEO);
     return limit_ns && clock_mono_ns() - since_ns >= limit_ns;
 }
 
@@ -165,7 +161,7 @@ int raw_wait(const struct bus *bus, uint32_t number, int fd, int flags, struct r
     }
     if (round == YIELDS && watch(bus, number)) return 0;
     armed = !waiting->since_ns && (load_seq(&bus->data->slot[number].armed) & 3) == WAKE_ARMED;
-    if (waiting->since_ns && raw_timed_out(fd, waiting->since_ns)) return -EAGAIN;
+    if (waiting->since_ns && timed_out(fd, waiting->since_ns)) return -EAGAIN;
     if (!waiting->since_ns) waiting->since_ns = clock_mono_ns();
     if ((armed ? wake_readable(bus, number) : !wake_settle_reader(bus, number, fd)) && round < ROUNDS_MAX)
         return 0;

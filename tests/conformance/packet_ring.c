@@ -2,9 +2,11 @@
 #include "packet.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 enum { BLOCK = 4096 * 4, BLOCKS = 4, FRAME = 2048, RETIRE_MS = 20 };
@@ -284,6 +286,44 @@ TEST(ring_is_the_only_place_to_read)
     ring_read(&r, 0x100, 1);
     LINK_DOWN(index);
     CHECK_ERRNO(recv(r.fd, &f, sizeof(f), 0), ENETDOWN);
+}
+
+static volatile sig_atomic_t alarms, index_down;
+
+/* The third one takes the interface down. */
+static void on_alarm(int number)
+{
+    (void)number;
+    if (++alarms == 3) LINK_DOWN(index_down);
+}
+
+static void alarms_with(int flags)
+{
+    struct sigaction action = { .sa_handler = on_alarm, .sa_flags = flags };
+    struct itimerval every = { { 0, 30000 }, { 0, 30000 } };
+
+    alarms = 0;
+    OK(sigaction(SIGALRM, &action, NULL));
+    OK(setitimer(ITIMER_REAL, &every, NULL));
+}
+
+TEST(ring_lets_signals_end_a_receive_as_their_handlers_say)
+{
+    int index = VCAN_UP();
+    struct ring r = ring_on(index, PROTOCOL_CAN);
+    struct timeval limit = { .tv_sec = 5 };
+    struct can_frame f;
+
+    OK(fcntl(r.fd, F_SETFL, 0));
+    index_down = index;
+    alarms_with(0);
+    CHECK_ERRNO(recv(r.fd, &f, sizeof(f), 0), EINTR);
+    alarms_with(SA_RESTART);
+    CHECK_ERRNO(recv(r.fd, &f, sizeof(f), 0), ENETDOWN);
+    CHECK_EQ(alarms, 3);
+    OK(setsockopt(r.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
+    alarms = 3;
+    CHECK_ERRNO(recv(r.fd, &f, sizeof(f), 0), EINTR);
 }
 
 static struct ring shared;
