@@ -318,7 +318,7 @@ static int end_instance(void)
     return 0;
 }
 
-/* Is this copy of pocketcan the one that is installed? The package that goes leaves another alone. */
+/* Is this copy of pocketcan the one that is installed? The package that goes leaves another alone. What cannot be read may be ours: remove_all() says why. */
 static bool is_own(void)
 {
     char library[CLI_PATH_SIZE], program[CLI_PATH_SIZE];
@@ -326,7 +326,8 @@ static bool is_own(void)
     const char *name;
     bool own = false;
 
-    if (install_read(&preload, PRELOAD) || install_read(&modprobe, MODPROBE)) return false;
+    if (install_read(&preload, PRELOAD)) return true;
+    install_read(&modprobe, MODPROBE);
     size_t size = preload.text ? preload_find(preload.text, &name) : 0;
     if (size) {
         snprintf(library, sizeof(library), "%.*s", (int)size, name);
