@@ -124,9 +124,26 @@ long call_run(struct call *call)
     return result;
 }
 
+int call_tell(const struct call *call, unsigned long request, void *argument)
+{
+    int result;
+
+    do
+        result = ioctl(call->listener, request, argument);
+    while (result < 0 && errno == EINTR);
+    return result;
+}
+
+/* Of other numbers close(2) is not trapped. */
+uint64_t call_socket(const struct call *call)
+{
+    int fd = call_fd(call);
+    return remote_socket(call_tid(call), fd, fd >= call->range.first && fd < call->range.end);
+}
+
 struct sock *call_sock(struct call *call)
 {
-    call->sock = sock_any() ? sock_find(remote_socket(call_tid(call), call_fd(call))) : NULL;
+    call->sock = sock_any() ? sock_find(call_socket(call)) : NULL;
     if (call->sock && call->sock->is_copied) pump_pass_on(call->sock);
     if (call->sock && call->sock->error) {
         int fd = call_borrow(call, call->sock);
@@ -154,7 +171,7 @@ long call_replace(struct call *call, int fd, int number, bool close_on_exec)
                                            .srcfd = (uint32_t)fd,
                                            .newfd = number < 0 ? 0 : (uint32_t)number,
                                            .newfd_flags = close_on_exec ? O_CLOEXEC : 0 };
-    long result = ioctl(call->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &request);
+    long result = call_tell(call, SECCOMP_IOCTL_NOTIF_ADDFD, &request);
 
     if (result >= 0) remote_closed(call_tid(call), (int)result);
     return result < 0 ? (errno == EBADF ? -EMFILE : -errno) : result;

@@ -85,6 +85,10 @@ static inline bool call_is_netlink(const struct call *call)
 
 /* ---- for the handlers ---- */
 
+/* ioctl(2) of the call's listener; the signals that end listeners' threads do not interrupt it. */
+int call_tell(const struct call *call, unsigned long request, void *argument);
+/* The inode of its first argument; 0: that is no socket. */
+uint64_t call_socket(const struct call *call);
 /* The socket that its first argument is, or NULL. */
 struct sock *call_sock(struct call *call);
 /* The program's end, as ours: give it back. -errno. */

@@ -379,7 +379,7 @@ static bool asks_for_time(uint32_t request)
 
 long control_ioctl(struct call *call)
 {
-    uint64_t socket = remote_socket(call_tid(call), call_fd(call));
+    uint64_t socket = call_socket(call);
     struct sock *sock = sock_find(socket);
     uint32_t request = (uint32_t)call_arg(call, 1);
     struct ifreq argument, before;

@@ -44,7 +44,7 @@ static const struct nlfd_ops ops = { real_sendmsg, real_recvmsg };
 
 static struct netlink *find(const struct call *call)
 {
-    uint64_t inode = remote_socket(call_tid(call), call_fd(call));
+    uint64_t inode = call_socket(call);
 
     for (unsigned i = 0; inode && i < SOCKETS; i++)
         if (sockets[i].inode == inode) return &sockets[i];

@@ -56,7 +56,7 @@ long packets_socket(struct call *call)
 /* A copy of its descriptor, if that is a packet socket of the kernel's; else -1. */
 static int borrow(const struct call *call)
 {
-    int fd = remote_socket(call_tid(call), call_fd(call)) ? remote_borrow(call_tid(call), call_fd(call)) : -1;
+    int fd = call_socket(call) ? remote_borrow(call_tid(call), call_fd(call)) : -1;
     int domain = 0;
     socklen_t size = sizeof(domain);
 

@@ -169,7 +169,7 @@ ssize_t remote_name(pid_t tid, int fd, char *out, size_t size)
 
 /* ---- which socket a descriptor is ---- */
 
-/* To ask takes as long as half of the rest of a call, so an answer counts for KNOWN_NS; closing, which we are told of, ends it at once. */
+/* To ask takes as long as half of the rest of a call, so an answer counts for KNOWN_NS, if it is about a number of whose closing we are told: that ends it at once. */
 static struct known {
     pid_t process;
     int fd;
@@ -210,13 +210,15 @@ static uint64_t ask_inode(pid_t tid, int fd)
     return S_ISSOCK(about.stx_mode) ? about.stx_ino : 0;
 }
 
-uint64_t remote_socket(pid_t tid, int fd)
+uint64_t remote_socket(pid_t tid, int fd, bool told)
 {
-    uint64_t now_ns = clock_mono_ns();
+    uint64_t now_ns;
     struct known *entry;
     pid_t process;
 
     if (fd < 0) return 0;
+    if (!told) return ask_inode(tid, fd);
+    now_ns = clock_mono_ns();
     process = remote_process(tid);
     entry = known_of(process, fd);
     if (process && entry->process == process && entry->fd == fd && entry->since_ns &&

@@ -13,13 +13,12 @@
 /* All bytes, or false: then a part may have been copied. */
 bool remote_read(pid_t tid, void *to, uint64_t from, size_t size);
 bool remote_write(pid_t tid, uint64_t to, const void *from, size_t size);
-/* The first `size` bytes of what its array of buffers holds, and into it. */
-/* How many of these bytes are there. */
+/* The first `size` bytes of what its array of buffers holds: how many of them are there. And into it. */
 size_t remote_gather(pid_t tid, void *to, const struct iovec *from, size_t count, size_t size);
 bool remote_scatter(pid_t tid, const struct iovec *to, size_t count, const void *from, size_t size);
 
-/* The inode of the socket that is its descriptor; 0: it is none. */
-uint64_t remote_socket(pid_t tid, int fd);
+/* The inode of the socket that is its descriptor; 0: it is none. `told`: remote_closed() is called when it is closed. */
+uint64_t remote_socket(pid_t tid, int fd, bool told);
 /* How many descriptors of all processes are this socket; 3 stands for more. Looks at every process. */
 unsigned remote_holders(uint64_t inode);
 /* Descriptors of this process do not count. */
