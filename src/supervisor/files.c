@@ -106,9 +106,10 @@ static long open_kernels(struct call *call, const struct path *path, int flags)
         return hand_over(call, folder_open(shared, kernels, flags), true, flags);
     if (!path->moved && !(is_way && only_reads(flags))) return CALL_CONTINUE;
     if (!only_reads(flags) || !is_equal(call)) return path->moved ? -EACCES : CALL_CONTINUE;
-    fd = open(kernels,
-              (flags & (O_PATH | O_NONBLOCK | O_DIRECTORY | O_NOFOLLOW | O_NOATIME)) | O_RDONLY | O_CLOEXEC);
+    fd = open(kernels, (flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_NOATIME)) | O_RDONLY | O_NONBLOCK |
+                           O_NOCTTY | O_CLOEXEC); /* a fifo would let all others wait */
     if (fd < 0) return path->moved ? -errno : CALL_CONTINUE;
+    if (!(flags & O_NONBLOCK)) fcntl(fd, F_SETFL, flags & O_NOATIME);
     return hand_over(call, fd, is_way, flags);
 }
 
