@@ -7,18 +7,19 @@
 #include "base/clock.h"
 #include "supervisor/remote.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
-#define HELD_MAX    256
+#define ROOM_STEP   64
 #define SOON_MS     2
 #define LATE_MS     8
 #define PATIENCE    64 /* pauses of SOON_MS without any event */
 #define ERESTARTSYS 512
 
-static struct call held[HELD_MAX];
-static int held_count;
+static struct call *held;
+static int held_count, held_room;
 static int pauses;
 
 static void answer(const struct call *call, long result)
@@ -32,14 +33,29 @@ static void answer(const struct call *call, long result)
         response.error = (int)result;
     else
         response.val = result;
-    ioctl(call->listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+    call_tell(call, SECCOMP_IOCTL_NOTIF_SEND, &response);
+}
+
+static bool make_room(void)
+{
+    struct call *more;
+
+    if (held_count < held_room) return true;
+    more = realloc(held, (size_t)(held_room + ROOM_STEP) * sizeof(*held));
+    if (!more) return false;
+    held = more;
+    held_room += ROOM_STEP;
+    return true;
 }
 
 void held_serve(struct call *call)
 {
     long result = call_run(call);
 
-    if (result == CALL_HOLD && held_count == HELD_MAX) result = -ENOBUFS;
+    if (result == CALL_HOLD && !make_room()) {
+        if (call->job) job_end(call->job);
+        result = -ENOBUFS;
+    }
     if (result != CALL_HOLD) {
         answer(call, result);
         return;
@@ -50,7 +66,7 @@ void held_serve(struct call *call)
 
 static bool is_waiting(const struct call *call)
 {
-    return ioctl(call->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &call->notif.id) == 0;
+    return call_tell(call, SECCOMP_IOCTL_NOTIF_ID_VALID, (void *)(uintptr_t)&call->notif.id) == 0;
 }
 
 /* What a call that a signal interrupts says. */
@@ -68,7 +84,7 @@ static long interrupted(struct call *call)
 }
 
 /* Once more. Returns whether it is still held. */
-static bool retry(struct call *call)
+static bool retry(struct call *call, bool asks_for_signals)
 {
     long result;
 
@@ -77,23 +93,24 @@ static bool retry(struct call *call)
         return false;
     }
     result = call_run(call);
-    if (result == CALL_HOLD && remote_is_interrupted(call_tid(call))) result = interrupted(call);
+    if (result == CALL_HOLD && asks_for_signals && remote_is_interrupted(call_tid(call)))
+        result = interrupted(call);
     if (result == CALL_HOLD) return true;
     answer(call, result);
     return false;
 }
 
-void held_retry(void)
+void held_retry(bool asks_for_signals)
 {
     int kept = 0;
 
     for (int i = 0; i < held_count; i++)
-        if (retry(&held[i])) {
+        if (retry(&held[i], asks_for_signals)) {
             if (kept != i) held[kept] = held[i];
             kept++;
         }
     held_count = kept;
-    pauses++;
+    if (asks_for_signals) pauses++;
 }
 
 int held_pause(void)

@@ -6,9 +6,9 @@
 
 /* Runs the call, and answers it now or later. */
 void held_serve(struct call *call);
-/* Runs all held calls once more, and lets go of those whose thread has a signal to see to. */
-void held_retry(void);
-/* Milliseconds until the next held_retry() at the latest; -1: nothing is held. */
+/* Runs all held calls once more; `asks_for_signals`, which takes long: and lets go of those whose thread has one to see to. */
+void held_retry(bool asks_for_signals);
+/* Milliseconds until the next held_retry(true) at the latest; -1: nothing is held. */
 int held_pause(void);
 /* The listener has gone. */
 void held_drop(int listener);

@@ -24,6 +24,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
@@ -37,6 +38,7 @@
 #define RETRY_MS     1
 #define STACK_SIZE   262144
 #define NAP_NS       500000
+#define FILES_WANTED 16384
 
 struct listener {
     struct listener *next;
@@ -82,7 +84,7 @@ static void act(struct call *call)
 {
     sock_look();
     held_serve(call);
-    if (held_pause() >= 0) held_retry();
+    if (held_pause() >= 0) held_retry(false); /* it may have sent what others wait for */
 }
 
 /* ---- listeners' threads ---- */
@@ -362,7 +364,7 @@ static void turn(void)
     pthread_mutex_lock(&lock);
     if (finishing) return;
     watch_act();
-    if (held_pause() >= 0) held_retry();
+    if (held_pause() >= 0) held_retry(true);
 }
 
 static void *serve(void *argument)
@@ -375,11 +377,22 @@ static void *serve(void *argument)
     return NULL;
 }
 
+/* Each socket takes two descriptors of ours. The command is there already, with the limit that the user wants. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_WANTED) return;
+    limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int supervisor_start(void)
 {
     sigset_t all, before;
     int error;
 
+    raise_file_limit();
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     error = pthread_create(&loop, NULL, serve, NULL);

@@ -4,6 +4,10 @@
  *   visitor storm COUNT MICROS  writes COUNT numbered frames while SIGALRM comes every MICROS, and reads them: none twice, none lost
  *   visitor copies              duplicates with low and high numbers, a child, a thread, another program: all the same socket
  *   visitor errors              an interface that goes down and up: poll, epoll, read and recvmsg say so once; a sending ISO-TP socket is not writable
+ *   visitor reuse               a number that was a CAN socket's and is another's
+ *   visitor crowd COUNT         so many threads wait in recvmsg, each gets a frame
+ *   visitor many COUNT          holds so many sockets
+ *   visitor fifo                a fifo that nobody writes to, found from a directory of /proc: others go on
  *   visitor sniff               a packet socket that is bound after it was opened: what passes vcan0, with addresses; counts; no mapped ring
  *   visitor inherit FD          uses a socket on vcan0 that it was given: sends 1, reads 2 with its sender, sees vcan0 go down
  *   visitor give CMD ...        becomes CMD, with a socket on vcan0 as descriptor 100 and another one as $FD
@@ -37,6 +41,7 @@
 #include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -379,6 +384,68 @@ static void enter_container(char *const argv[])
     CHECK(false);
 }
 
+static void reuse(void)
+{
+    int can = open_socket(), other = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_storage name;
+    socklen_t size;
+
+    for (unsigned i = 0; i < 20; i++)
+        for (unsigned which = 0; which < 2; which++) {
+            CHECK(dup2(which ? other : can, 20) == 20);
+            size = sizeof(name);
+            CHECK(getsockname(20, (struct sockaddr *)&name, &size) == 0);
+            CHECK(name.ss_family == (which ? AF_INET : AF_CAN));
+            if (!which) CHECK(close(20) == 0 && fcntl(other, F_DUPFD, 20) == 20);
+            size = sizeof(name);
+            CHECK(getsockname(20, (struct sockaddr *)&name, &size) == 0 && name.ss_family == AF_INET);
+        }
+}
+
+static int crowded;
+
+static void *wait_for_one(void *unused)
+{
+    struct can_frame frame;
+    struct iovec iov = { &frame, sizeof(frame) };
+
+    (void)unused;
+    CHECK(recvmsg(crowded, &(struct msghdr){ .msg_iov = &iov, .msg_iovlen = 1 }, 0) == CAN_MTU);
+    return NULL;
+}
+
+static void crowd(unsigned count)
+{
+    int sender = open_socket();
+    pthread_t *threads = calloc(count, sizeof(*threads));
+    pthread_attr_t small;
+
+    crowded = open_socket();
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 65536);
+    for (unsigned i = 0; i < count; i++)
+        CHECK(pthread_create(&threads[i], &small, wait_for_one, NULL) == 0);
+    usleep(300000);
+    for (unsigned i = 0; i < count; i++)
+        put(sender, i + 1);
+    for (unsigned i = 0; i < count; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    free(threads);
+}
+
+static void fifo(void)
+{
+    char name[] = "/tmp/visitor-XXXXXX", path[64];
+    int net = open("/proc/net", O_RDONLY | O_DIRECTORY), fd;
+
+    CHECK(mkdtemp(name) && chdir(name) == 0 && mkfifo("fifo", 0600) == 0);
+    fd = open("fifo", O_RDONLY | O_NONBLOCK);
+    CHECK(net >= 0 && fd >= 0 && unlink("fifo") == 0 && rmdir(name) == 0);
+    snprintf(path, sizeof(path), "../%d/fd/%d", getpid(), fd);
+    openat(net, path, O_RDONLY);
+    put(open_socket(), 1);
+}
+
 int main(int argc, char *argv[])
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -397,6 +464,15 @@ int main(int argc, char *argv[])
         inherit(atoi(argv[2]));
     else if (!strcmp(what, "give") && argc > 2)
         give(argv + 2);
+    else if (!strcmp(what, "reuse"))
+        reuse();
+    else if (!strcmp(what, "crowd") && argc > 2)
+        crowd((unsigned)atoi(argv[2]));
+    else if (!strcmp(what, "many") && argc > 2)
+        for (int i = 0; i < atoi(argv[2]); i++)
+            open_socket();
+    else if (!strcmp(what, "fifo"))
+        fifo();
     else if (!strcmp(what, "sniff"))
         sniff();
     else if (!strcmp(what, "time") && argc > 2)
