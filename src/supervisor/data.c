@@ -66,8 +66,10 @@ static bool is_for_a_job(const struct sock *sock, const struct raw_send *message
 
 static long start_job(struct call *call, struct sock *sock, const struct raw_send *message, int flags)
 {
-    int fd = call_borrow(call, sock);
+    int fd;
 
+    if (!job_is_allowed()) return CALL_HOLD;
+    fd = call_borrow(call, sock);
     if (fd >= 0 && fcntl(fd, F_GETFL) & O_NONBLOCK) flags |= MSG_DONTWAIT;
     call_give_back(sock, fd);
     call->job = job_start(sock, message, flags);

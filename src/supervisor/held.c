@@ -130,3 +130,15 @@ void held_drop(int listener)
             job_end(held[i].job);
     held_count = kept;
 }
+
+void held_end_jobs(void)
+{
+    int kept = 0;
+
+    for (int i = 0; i < held_count; i++)
+        if (!held[i].job)
+            held[kept++] = held[i];
+        else
+            answer(&held[i], job_end(held[i].job));
+    held_count = kept;
+}

@@ -10,6 +10,8 @@ void held_serve(struct call *call);
 void held_retry(bool asks_for_signals);
 /* Milliseconds until the next held_retry(true) at the latest; -1: nothing is held. */
 int held_pause(void);
+/* Ends all jobs, as a signal does, and tells the programs what they came to. */
+void held_end_jobs(void);
 /* The listener has gone. */
 void held_drop(int listener);
 

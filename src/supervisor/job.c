@@ -20,6 +20,13 @@ struct job {
     atomic_u32 over;
 };
 
+static bool forbidden;
+static unsigned count;
+
+void job_allow(bool allowed) { forbidden = !allowed; }
+bool job_is_allowed(void) { return !forbidden; }
+unsigned job_count(void) { return count; }
+
 static int wake_signal(void) { return SIGRTMIN + 2; }
 
 static void on_wake(int number) { (void)number; }
@@ -43,6 +50,7 @@ static void *run(void *argument)
 
 static void release(struct job *job)
 {
+    count--;
     if (job->fd >= 0) close(job->fd);
     free(job->iov.iov_base);
     free(job);
@@ -55,6 +63,7 @@ struct job *job_start(const struct sock *sock, const struct raw_send *message, i
     struct job *job = calloc(1, sizeof(*job));
 
     if (!job) return NULL;
+    count++;
     sigaction(wake_signal(), &action, NULL);
     job->slot = sock->slot;
     job->flags = flags;

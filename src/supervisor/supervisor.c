@@ -38,6 +38,7 @@
 #define RETRY_MS     1
 #define STACK_SIZE   262144
 #define NAP_NS       500000
+#define PATIENCE_NS  3000000000u
 #define FILES_WANTED 16384
 
 struct listener {
@@ -414,6 +415,7 @@ static void serve_the_rest(void)
     signal(SIGPIPE, SIG_IGN);
     pthread_mutex_init(&lock, NULL);
     finishing = false;
+    job_allow(true);
     remote_forget();
     guard_start();
     pthread_mutex_lock(&lock);
@@ -426,12 +428,30 @@ static void serve_the_rest(void)
     if (entrance_path[0]) unlink(entrance_path);
 }
 
+/* Without the lock: meanwhile all are served. */
+static void end_jobs(void)
+{
+    struct timespec nap = { 0, NAP_NS };
+    uint64_t limit_ns = clock_mono_ns() + PATIENCE_NS;
+
+    pthread_mutex_lock(&lock);
+    job_allow(false);
+    while (job_count() && clock_mono_ns() < limit_ns) {
+        pthread_mutex_unlock(&lock);
+        nanosleep(&nap, NULL);
+        pthread_mutex_lock(&lock);
+    }
+    held_end_jobs();
+    pthread_mutex_unlock(&lock);
+}
+
 void supervisor_finish(bool lets_run)
 {
     uint64_t one = 1;
     pid_t child = -1;
 
     if (!started) return;
+    if (lets_run) end_jobs();
     pthread_mutex_lock(&lock);
     finishing = true;
     pthread_mutex_unlock(&lock);

@@ -5,6 +5,7 @@
  *   visitor copies              duplicates with low and high numbers, a child, a thread, another program: all the same socket
  *   visitor errors              an interface that goes down and up: poll, epoll, read and recvmsg say so once; a sending ISO-TP socket is not writable
  *   visitor reuse               a number that was a CAN socket's and is another's
+ *   visitor abandon             waits for the end of a transfer that nobody lets go on; says what it came to
  *   visitor crowd COUNT         so many threads wait in recvmsg, each gets a frame
  *   visitor many COUNT          holds so many sockets
  *   visitor fifo                a fifo that nobody writes to, found from a directory of /proc: others go on
@@ -240,15 +241,24 @@ static void errors(void)
     set_link("up");
 }
 
-static void transfer(void)
+static int open_isotp(int type)
 {
     struct sockaddr_can address = { .can_family = AF_CAN,
                                     .can_ifindex = (int)if_nametoindex("vcan0"),
                                     .can_addr.tp = { .tx_id = 0x700, .rx_id = 0x708 } };
-    int fd = socket(PF_CAN, SOCK_DGRAM | SOCK_NONBLOCK, CAN_ISOTP);
+    struct can_isotp_options options = { .flags = type & SOCK_NONBLOCK ? 0 : CAN_ISOTP_WAIT_TX_DONE };
+    int fd = socket(PF_CAN, type, CAN_ISOTP);
+
+    CHECK(fd >= 0 && setsockopt(fd, SOL_CAN_ISOTP, CAN_ISOTP_OPTS, &options, sizeof(options)) == 0);
+    CHECK(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+    return fd;
+}
+
+static void transfer(void)
+{
+    int fd = open_isotp(SOCK_DGRAM | SOCK_NONBLOCK);
     char pdu[100] = { 0 };
 
-    CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
     CHECK(events_of(fd, 0) == POLLOUT);
     CHECK(write(fd, pdu, sizeof(pdu)) == sizeof(pdu)); /* nobody lets it go on */
     CHECK(events_of(fd, 0) == 0 && write(fd, pdu, sizeof(pdu)) == -1 && errno == EAGAIN);
@@ -388,12 +398,11 @@ static void reuse(void)
 {
     int can = open_socket(), other = socket(AF_INET, SOCK_DGRAM, 0);
     struct sockaddr_storage name;
-    socklen_t size;
+    socklen_t size = sizeof(name);
 
     for (unsigned i = 0; i < 20; i++)
         for (unsigned which = 0; which < 2; which++) {
             CHECK(dup2(which ? other : can, 20) == 20);
-            size = sizeof(name);
             CHECK(getsockname(20, (struct sockaddr *)&name, &size) == 0);
             CHECK(name.ss_family == (which ? AF_INET : AF_CAN));
             if (!which) CHECK(close(20) == 0 && fcntl(other, F_DUPFD, 20) == 20);
@@ -409,28 +418,23 @@ static void *wait_for_one(void *unused)
     struct can_frame frame;
     struct iovec iov = { &frame, sizeof(frame) };
 
-    (void)unused;
-    CHECK(recvmsg(crowded, &(struct msghdr){ .msg_iov = &iov, .msg_iovlen = 1 }, 0) == CAN_MTU);
+    CHECK(!unused && recvmsg(crowded, &(struct msghdr){ .msg_iov = &iov, .msg_iovlen = 1 }, 0) == CAN_MTU);
     return NULL;
 }
 
 static void crowd(unsigned count)
 {
     int sender = open_socket();
-    pthread_t *threads = calloc(count, sizeof(*threads));
-    pthread_attr_t small;
+    pthread_t threads[1000];
 
     crowded = open_socket();
-    pthread_attr_init(&small);
-    pthread_attr_setstacksize(&small, 65536);
     for (unsigned i = 0; i < count; i++)
-        CHECK(pthread_create(&threads[i], &small, wait_for_one, NULL) == 0);
+        CHECK(pthread_create(&threads[i], NULL, wait_for_one, NULL) == 0);
     usleep(300000);
     for (unsigned i = 0; i < count; i++)
         put(sender, i + 1);
     for (unsigned i = 0; i < count; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
-    free(threads);
 }
 
 static void fifo(void)
@@ -466,6 +470,8 @@ int main(int argc, char *argv[])
         give(argv + 2);
     else if (!strcmp(what, "reuse"))
         reuse();
+    else if (!strcmp(what, "abandon"))
+        printf("%s\n", write(open_isotp(SOCK_DGRAM), &(char[100]){ 0 }, 100) < 0 ? strerror(errno) : "sent");
     else if (!strcmp(what, "crowd") && argc > 2)
         crowd((unsigned)atoi(argv[2]));
     else if (!strcmp(what, "many") && argc > 2)
