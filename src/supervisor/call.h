@@ -53,7 +53,8 @@ call_handler control_socket, control_socketpair, control_bind, control_connect, 
     control_getpeername, control_listen, control_accept, control_accept4, control_shutdown,
     control_getsockopt, control_setsockopt, control_ioctl, control_dup, control_dup_to, control_close,
     control_exit, control_change, control_fcntl;
-/* Puts `fd`, the program's end of a socket, among its descriptors: where sockets of its kind are, or as `in_place` (else -1). The number, or -errno: then the socket has ended. */
+/* Puts `fd`, the program's end of a socket, among its descriptors: where sockets of its kind are, or as `in_place` (else -1). The number, or -errno:
+ * then the socket has ended. */
 long control_hand_over(struct call *call, struct sock *sock, int fd, int type, int in_place);
 /* The program `tid` has its end of a socket as `number`: `fd`, a copy, is kept if need be, or closed. */
 void control_settle_end(struct sock *sock, int fd, pid_t tid, int number);

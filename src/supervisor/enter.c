@@ -80,8 +80,8 @@ static bool is_inherited(const struct filter_range *range, int number)
     return false;
 }
 
-/* The filter traps calls on high numbers and inherited ones, which nobody serves before the listener has arrived: so its way has to have another, if need be that of a
- * descriptor of the program, which comes back. */
+/* The filter traps calls on high numbers and inherited ones, which nobody serves before the listener has arrived: so its way has to have another, if
+ * need be that of a descriptor of the program, which comes back. */
 static int install(int fd, const struct filter_range *range, bool *exact)
 {
     int way = fd < range->folders ? fd : 0, away = -1, flags = 0, listener, error;

@@ -1,7 +1,8 @@
 /* supervisor/errors.c - see errors.h.
  *
- * The socket's own pending error (bus_slot.error) becomes the pending error of the program's end, and `sock->error` remembers which it was: read(2) of the kernel tells ECONNRESET in its place, calls that
- * come to us tell it. Whoever is told, it is once: when the end has no error any more, the program knows. ECONNRESET itself, of a socket whose worker is gone, stays in the slot.
+ * The socket's own pending error (bus_slot.error) becomes the pending error of the program's end, and `sock->error` remembers which it was: read(2) of
+ * the kernel tells ECONNRESET in its place, calls that come to us tell it. Whoever is told, it is once: when the end has no error any more, the program
+ * knows. ECONNRESET itself, of a socket whose worker is gone, stays in the slot.
  *
  * An error queue with messages shows the same way, for POLLERR. */
 /* prefix: errors_ */

@@ -7,8 +7,8 @@
 /* Something happened: shows what is new. */
 void errors_show(struct sock *sock);
 
-/* Around a call that may tell of them: `program_fd` is a borrowed copy of the program's end. Before: what the program has not been told yet is the socket's again. After: what the
- * call did not tell goes on to be shown. */
+/* Around a call that may tell of them: `program_fd` is a borrowed copy of the program's end. Before: what the program has not been told yet is the
+ * socket's again. After: what the call did not tell goes on to be shown. */
 static inline bool errors_shown(const struct sock *sock)
 {
     return sock->error || sock->brought || sock->shows_queue;

@@ -1,8 +1,9 @@
 /* supervisor/files.c - open, stat and their relatives: files of /proc and /sys that tell of CAN are the instance's (sockets/procfs.h).
  *
- * A file is a memfd that holds the text of this moment, as behind the other door; a directory is a full stand-in (folders.h), and gets a number that the filter knows, so that
- * calls which begin there come to us. What is there but not ours (/sys/class/net/lo, seen from the stand-in of /sys/class/net) we ask the kernel for, by
- * its absolute path, in the program's root. All else goes on to the kernel. The program may change a path after we have read it: it deceives only itself. */
+ * A file is a memfd that holds the text of this moment, as behind the other door; a directory is a full stand-in (folders.h), and gets a number that the
+ * filter knows, so that calls which begin there come to us. What is there but not ours (/sys/class/net/lo, seen from the stand-in of /sys/class/net) we
+ * ask the kernel for, by its absolute path, in the program's root. All else goes on to the kernel. The program may change a path after we have read it:
+ * it deceives only itself. */
 #include "supervisor/call.h"
 #include "sockets/procfs.h"
 #include "sockets/procstat.h"

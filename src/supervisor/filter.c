@@ -1,13 +1,15 @@
 /* supervisor/filter.c - builds the filter, a list of system calls with a test of its arguments each.
  *
- * Trapped are: socket(2) for CAN and netlink; what sends, names or describes a socket; what receives more than bytes. Reading and waiting are the kernel's:
- * a CAN socket's descriptor holds the frames themselves. Paths: a filter cannot read them, so those that may lead to /proc and /sys are trapped. Calls that move data are looked at by their descriptor's number only, so that other sockets and
- * files are as fast as ever; the rare ones that set a socket up are trapped for any number, because a copy may have a low one (dup2).
+ * Trapped are: socket(2) for CAN and netlink; what sends, names or describes a socket; what receives more than bytes. Reading and waiting are the
+ * kernel's: a CAN socket's descriptor holds the frames themselves. Paths: a filter cannot read them, so those that may lead to /proc and /sys are
+ * trapped. Calls that move data are looked at by their descriptor's number only, so that other sockets and files are as fast as ever; the rare ones that
+ * set a socket up are trapped for any number, because a copy may have a low one (dup2).
  *
  * Each rule is "is it this call? no: skip" and a test that ends in a verdict, so rules know nothing of each other.
  *
- * On x86-64 a program of 32 bits may come as well. Its calls have other numbers, so the rules are there a second time, behind a test of the architecture. Calls of the x32 kind are
- * the kernel's. socketcall(2), one number for all calls about sockets, hides their arguments in memory: it is always trapped, and filter_wants() then decides by the same rules. */
+ * On x86-64 a program of 32 bits may come as well. Its calls have other numbers, so the rules are there a second time, behind a test of the
+ * architecture. Calls of the x32 kind are the kernel's. socketcall(2), one number for all calls about sockets, hides their arguments in memory: it is
+ * always trapped, and filter_wants() then decides by the same rules. */
 #include "supervisor/filter.h"
 #include "base/sys.h"
 #include "sockets/door.h"

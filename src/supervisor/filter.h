@@ -6,8 +6,9 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
-/* The descriptor numbers that our sockets get: [first, served) CAN_RAW, [served, netlink) protocols of the daemon, whose reads are trapped as well, because they tell of
- * errors again and again; [netlink, end) netlink. [folders, first): directories of /proc and /sys, so that paths which begin elsewhere need not be looked at; none: no path is. */
+/* The descriptor numbers that our sockets get: [first, served) CAN_RAW, [served, netlink) protocols of the daemon, whose reads are trapped as well,
+ * because they tell of errors again and again; [netlink, end) netlink. [folders, first): directories of /proc and /sys, so that paths which begin
+ * elsewhere need not be looked at; none: no path is. */
 #define FILTER_INHERITED_MAX 8u
 struct filter_range {
     int32_t folders, first, served, netlink, end;

@@ -1,7 +1,7 @@
 /* supervisor/folders.h - directories of /proc and /sys as programs of this door get them: real ones, full stand-ins (sockets/procdir.h).
  *
- * getdents(2) on one is the kernel's business. It is brought up to date whenever somebody opens it, is shared by all who have it open, and goes with the instance. What is in it
- * has names and types; what begins there comes to us, by the number of the descriptor. */
+ * getdents(2) on one is the kernel's business. It is brought up to date whenever somebody opens it, is shared by all who have it open, and goes with the
+ * instance. What is in it has names and types; what begins there comes to us, by the number of the descriptor. */
 #ifndef SUPERVISOR_FOLDERS_H
 #define SUPERVISOR_FOLDERS_H
 

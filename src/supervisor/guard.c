@@ -1,8 +1,9 @@
 /* supervisor/guard.c - see guard.h.
  *
- * Who reads from, or waits for, a datagram socket whose peer is gone waits for ever. So our ends have to outlive us: the guard is a process that shares our table of descriptors (CLONE_FILES) and nothing else, and
- * sleeps until we end. Then it closes all but the pairs, so that trapped calls are refused and nothing of ours stays open, and makes ECONNRESET the error of each program's end, again and again, as
- * sockets have it whose worker is gone; until nobody holds one.
+ * Who reads from, or waits for, a datagram socket whose peer is gone waits for ever. So our ends have to outlive us: the guard is a process that shares
+ * our table of descriptors (CLONE_FILES) and nothing else, and sleeps until we end. Then it closes all but the pairs, so that trapped calls are refused
+ * and nothing of ours stays open, and makes ECONNRESET the error of each program's end, again and again, as sockets have it whose worker is gone; until
+ * nobody holds one.
  *
  * It is made by a thread of a process that has others, so it touches no lock and no memory but the stack and what pair.c had then. */
 #include "supervisor/guard.h"

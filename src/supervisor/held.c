@@ -1,8 +1,9 @@
 /* supervisor/held.c - holding calls without keeping signals from their threads.
  *
- * A call that we have received can be interrupted only by being killed (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV), which is what makes sending exact: without that a signal that comes
- * while we act makes the program send a second time. So who waits here needs us to see its signals: every few milliseconds we look, and answer ERESTARTSYS, which the
- * kernel, because a signal is pending, turns into EINTR or into calling again, as the handler's SA_RESTART says. */
+ * A call that we have received can be interrupted only by being killed (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV), which is what makes sending exact:
+ * without that a signal that comes while we act makes the program send a second time. So who waits here needs us to see its signals: every few
+ * milliseconds we look, and answer ERESTARTSYS, which the kernel, because a signal is pending, turns into EINTR or into calling again, as the handler's
+ * SA_RESTART says. */
 #include "supervisor/held.h"
 #include "base/clock.h"
 #include "supervisor/remote.h"

@@ -1,7 +1,7 @@
 /* supervisor/layout.h - what programs lay out in their own way: 32-bit ones, whose words are narrower than ours.
  *
- * The handlers see each call as this machine has it: with its number, its arguments, its structs. These functions bring it into that form, and answers back into the program's.
- * Structs that are the same for both (addresses, most options, frames) are not mentioned. */
+ * The handlers see each call as this machine has it: with its number, its arguments, its structs. These functions bring it into that form, and answers
+ * back into the program's. Structs that are the same for both (addresses, most options, frames) are not mentioned. */
 #ifndef SUPERVISOR_LAYOUT_H
 #define SUPERVISOR_LAYOUT_H
 

@@ -1,7 +1,7 @@
 /* supervisor/netlink.c - NETLINK_ROUTE sockets of the programs that come through this door.
  *
- * A program gets a netlink socket that we made, and every call that sends, receives or joins groups comes to us: the funnel (sockets/nlfd.h) runs on it with a copy of the
- * descriptor that we borrow for the call. The state of a socket is found by its inode; /proc/net/netlink says which of them are gone. */
+ * A program gets a netlink socket that we made, and every call that sends, receives or joins groups comes to us: the funnel (sockets/nlfd.h) runs on it
+ * with a copy of the descriptor that we borrow for the call. The state of a socket is found by its inode; /proc/net/netlink says which of them are gone. */
 #include "supervisor/layout.h"
 #include "supervisor/remote.h"
 #include "sockets/nlfd.h"

@@ -1,8 +1,8 @@
 /* supervisor/packets.c - packet sockets (AF_PACKET) of the programs that come through this door.
  *
- * A program opens one before it says what for. Is it of a protocol of CAN, or is the user not allowed to have the kernel's, it is one of ours (sockets/packet.h) from the beginning, and served as
- * any. Else it is the kernel's, made by us so that it has a number at which its calls come to us, and when it is bound to an interface of ours, ours takes its place. Nobody gets the
- * kernel's from us who is not our user.
+ * A program opens one before it says what for. Is it of a protocol of CAN, or is the user not allowed to have the kernel's, it is one of ours
+ * (sockets/packet.h) from the beginning, and served as any. Else it is the kernel's, made by us so that it has a number at which its calls come to us,
+ * and when it is bound to an interface of ours, ours takes its place. Nobody gets the kernel's from us who is not our user.
  *
  * There is no mapped ring: mmap(2) would have to put memory of ours into the program. Keeps no state. */
 /* prefix: packets_ */

@@ -1,11 +1,12 @@
 /* supervisor/pair.c - see pair.h.
  *
- * **Errors.** When a datagram socket that has something unread connects elsewhere, the kernel takes that as lost and tells the one whom it was connected to, if that still is connected to it: ECONNRESET is its
- * pending error. So our end lets go of the program's, gets a byte from the `helper`, connects again, connects to the helper - there is the error - and back.
- * All that happens in our thread, between two packets. The one errno that there is has to do for all.
+ * **Errors.** When a datagram socket that has something unread connects elsewhere, the kernel takes that as lost and tells the one whom it was connected
+ * to, if that still is connected to it: ECONNRESET is its pending error. So our end lets go of the program's, gets a byte from the `helper`, connects
+ * again, connects to the helper - there is the error - and back. All that happens in our thread, between two packets. The one errno that there is has to
+ * do for all.
  *
- * **Strangers.** Names are abstract, so others see them; but a connected socket takes packets from its peer only, the program's end always is connected, and what comes to ours in
- * the moment when it is not is thrown away by the kernel with the helper's byte.
+ * **Strangers.** Names are abstract, so others see them; but a connected socket takes packets from its peer only, the program's end always is connected,
+ * and what comes to ours in the moment when it is not is thrown away by the kernel with the helper's byte.
  *
  * **Life.** Datagram sockets do not tell that their peer is gone. Connecting to its name does, and to one that is there changes nothing. */
 #include "supervisor/pair.h"

@@ -1,7 +1,7 @@
 /* supervisor/pair.h - the two ends that stand for a CAN socket: the program's, and ours (sock.h).
  *
- * They are connected AF_UNIX datagram sockets. Of what the kernel can make a socket say we need three things that no call asks for: that there is an error (POLLERR, and
- * the next read fails), that one cannot write, and whether anybody still holds it. */
+ * They are connected AF_UNIX datagram sockets. Of what the kernel can make a socket say we need three things that no call asks for: that there is an
+ * error (POLLERR, and the next read fails), that one cannot write, and whether anybody still holds it. */
 #ifndef SUPERVISOR_PAIR_H
 #define SUPERVISOR_PAIR_H
 

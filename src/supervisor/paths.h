@@ -12,7 +12,8 @@ struct path {
     bool is_empty;            /* it is that stand-in */
 };
 
-/* The path at `from` (0: an empty one), which begins at the program's open directory `dir` (AT_FDCWD: the current one). False: it is the kernel's, as nearly all are. */
+/* The path at `from` (0: an empty one), which begins at the program's open directory `dir` (AT_FDCWD: the current one). False: it is the kernel's, as
+ * nearly all are. */
 bool path_find(const struct call *call, int dir, uint64_t from, struct path *out);
 
 /* Is it a directory of the kernel's on the way to one that has something of ours? */

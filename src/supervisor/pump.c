@@ -47,7 +47,8 @@ static int take_raw(struct sock *sock, struct sock_note *note)
     return 0;
 }
 
-/* The worker counts what waits in its queue against a limit that the program has set. So there it stays, and the program has a copy of the first one until it has read it. */
+/* The worker counts what waits in its queue against a limit that the program has set. So there it stays, and the program has a copy of the first one
+ * until it has read it. */
 static bool is_counted(const struct sock *sock)
 {
     return !sock->has_items && load_relaxed(&sock_bus->data->slot[sock->slot].rx_limit);

@@ -169,7 +169,8 @@ ssize_t remote_name(pid_t tid, int fd, char *out, size_t size)
 
 /* ---- which socket a descriptor is ---- */
 
-/* To ask takes as long as half of the rest of a call, so an answer counts for KNOWN_NS, if it is about a number of whose closing we are told: that ends it at once. */
+/* To ask takes as long as half of the rest of a call, so an answer counts for KNOWN_NS, if it is about a number of whose closing we are told: that ends
+ * it at once. */
 static struct known {
     pid_t process;
     int fd;

@@ -1,6 +1,7 @@
 /* supervisor/remote.h - memory, descriptors and signals of the threads that we serve.
  *
- * All of it needs what ptrace(2) needs: the same user, and where Yama says so, that they descend from us. `tid` is valid only while its call waits for our answer. */
+ * All of it needs what ptrace(2) needs: the same user, and where Yama says so, that they descend from us. `tid` is valid only while its call waits for
+ * our answer. */
 #ifndef SUPERVISOR_REMOTE_H
 #define SUPERVISOR_REMOTE_H
 

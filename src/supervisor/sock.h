@@ -91,7 +91,8 @@ bool sock_any(void);
 
 /* Keeps the program's end, because it cannot be borrowed. */
 void sock_keep(struct sock *sock, int fd);
-/* Ends those that nobody holds: looks now and then, and soon after calls that may have closed one. Returns in how many milliseconds it wants to look again; -1: there are none. */
+/* Ends those that nobody holds: looks now and then, and soon after calls that may have closed one. Returns in how many milliseconds it wants to look
+ * again; -1: there are none. */
 int sock_sweep(void);
 int sock_pause(void);
 /* A descriptor of ours may be about to be closed. */

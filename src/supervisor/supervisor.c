@@ -1,8 +1,8 @@
-/* supervisor/supervisor.c - the threads that serve the second door: one loop over sockets and who wants in, and for each listener one that does nothing but wait for its calls and serve
- * them: who asks an epoll set first makes one switch of process more.
+/* supervisor/supervisor.c - the threads that serve the second door: one loop over sockets and who wants in, and for each listener one that does nothing
+ * but wait for its calls and serve them: who asks an epoll set first makes one switch of process more.
  *
- * All state is under one lock, which is held but while a thread waits. supervisor_finish() ends the listeners' threads before it forks, so that no call is lost that one of them has received; the
- * child goes on with the state, which then is whole, and threads of its own. */
+ * All state is under one lock, which is held but while a thread waits. supervisor_finish() ends the listeners' threads before it forks, so that no call
+ * is lost that one of them has received; the child goes on with the state, which then is whole, and threads of its own. */
 /* prefix: supervisor_ door_ */
 #include "supervisor/supervisor.h"
 #include "base/clock.h"

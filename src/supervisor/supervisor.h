@@ -1,7 +1,7 @@
 /* supervisor/supervisor.h - the second door: serves programs that the preload library cannot get into, by a seccomp listener.
  *
- * `pocketcan run` is the supervisor, because it stays the parent of what it starts. Programs come to it over a socket (enter.h), each with a listener of its own; what they start
- * comes with them. One thread serves all. */
+ * `pocketcan run` is the supervisor, because it stays the parent of what it starts. Programs come to it over a socket (enter.h), each with a listener of
+ * its own; what they start comes with them. */
 #ifndef SUPERVISOR_SUPERVISOR_H
 #define SUPERVISOR_SUPERVISOR_H
 

@@ -1,4 +1,5 @@
-/* supervisor/watch.c - one epoll set. Events of a turn are fetched in one go, without the lock; a watch that has ended since then stays where it is until the turn is over, and says so. */
+/* supervisor/watch.c - one epoll set. Events of a turn are fetched in one go, without the lock; a watch that has ended since then stays where it is
+ * until the turn is over, and says so. */
 #include "supervisor/watch.h"
 #include <errno.h>
 #include <stddef.h>
