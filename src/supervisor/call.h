@@ -28,6 +28,8 @@ struct call {
     struct job *job;               /* sends for it */
     bool is_last;                  /* of close(2): nobody else has the socket */
     uint64_t limit_ns;             /* CLOCK_MONOTONIC: when it gives up; 0: never */
+    uint64_t receives_from;        /* the inode of its socket, if it waits for something to come there ... */
+    uint32_t seen;                 /* ... and `moved` of that, when it was tried */
     uint32_t done;                 /* messages of sendmmsg(2) and recvmmsg(2) */
     uint64_t start_ns, timeout_ns; /* of recvmmsg(2): timeout + 1 */
 };

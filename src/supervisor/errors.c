@@ -33,11 +33,17 @@ static bool see_queue(struct sock *sock)
     return grew;
 }
 
+static void show_now(struct sock *sock)
+{
+    pair_raise(&sock->ends);
+    sock->moved++;
+}
+
 void errors_show(struct sock *sock)
 {
     bool error = !sock->brought && take_error(sock), message = see_queue(sock);
 
-    if (error || message) pair_raise(&sock->ends);
+    if (error || message) show_now(sock);
 }
 
 void errors_bring(struct sock *sock, int program_fd)
@@ -58,7 +64,7 @@ void errors_take_back(struct sock *sock, int program_fd)
     if (sock->error == ECONNRESET && !load_relaxed(error_of(sock))) sock->error = 0;
     sock->shows_queue = !errqueue_empty(sock_bus, sock->slot);
     wanted = errors_shown(sock);
-    if (wanted && !shown) pair_raise(&sock->ends);
+    if (wanted && !shown) show_now(sock);
     if (!wanted && shown) pair_clear_error(program_fd);
 }
 

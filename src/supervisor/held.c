@@ -13,10 +13,12 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
-#define ROOM_STEP   64
-#define SOON_MS     2
-#define LATE_MS     8
-#define PATIENCE    64 /* pauses of SOON_MS without any event */
+#define ROOM_STEP 64
+#define SOON_MS   2
+#define LATE_MS   8
+#define PATIENCE  64 /* pauses of SOON_MS without any event */
+#define THOROUGH                                                                                             \
+    16 /* of so many pauses, one in which all are tried: in case that something came and we have not seen it */
 #define ERESTARTSYS 512
 
 static struct call *held;
@@ -49,6 +51,24 @@ static bool make_room(void)
     return true;
 }
 
+static bool is_receiving(const struct call *call)
+{
+    int number = call->notif.data.nr;
+    return number == SYS_read || number == SYS_readv || number == SYS_recvfrom || number == SYS_recvmsg ||
+           number == SYS_recvmmsg;
+}
+
+/* Then to try again would be in vain, and takes longer than all else. */
+static bool nothing_came(struct call *call)
+{
+    struct sock *sock = sock_find(call->receives_from);
+    uint32_t seen = call->seen;
+
+    if (!sock || (call->limit_ns && clock_mono_ns() >= call->limit_ns)) return false;
+    call->seen = sock->moved;
+    return call->seen == seen;
+}
+
 void held_serve(struct call *call)
 {
     long result = call_run(call);
@@ -60,6 +80,10 @@ void held_serve(struct call *call)
     if (result != CALL_HOLD) {
         answer(call, result);
         return;
+    }
+    if (call->sock && is_receiving(call)) {
+        call->receives_from = call->sock->inode;
+        call->seen = call->sock->moved - 1; /* something may have come since it looked */
     }
     held[held_count++] = *call;
     pauses = 0;
@@ -87,13 +111,15 @@ static long interrupted(struct call *call)
 /* Once more. Returns whether it is still held. */
 static bool retry(struct call *call, bool asks_for_signals)
 {
+    bool in_vain = nothing_came(call) && !(asks_for_signals && pauses % THOROUGH == 0);
     long result;
 
+    if (in_vain && !asks_for_signals) return true;
     if (!is_waiting(call)) {
         if (call->job) job_end(call->job);
         return false;
     }
-    result = call_run(call);
+    result = in_vain ? CALL_HOLD : call_run(call);
     if (result == CALL_HOLD && asks_for_signals && remote_is_interrupted(call_tid(call)))
         result = interrupted(call);
     if (result == CALL_HOLD) return true;

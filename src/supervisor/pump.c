@@ -117,6 +117,7 @@ static bool put_next(struct sock *sock)
         send(sock->pair.fd, bytes, sock->next_note.size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return false;
     sock_remember(sock, &sock->next_note);
+    sock->moved++;
     sock->has_next = false;
     return true;
 }

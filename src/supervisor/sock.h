@@ -53,6 +53,7 @@ struct sock {
     bool has_items; /* that, or AF_PACKET: what it receives is a ring_item */
     int kept_fd;    /* the program's end, where we may not borrow it; else -1 */
 
+    uint32_t moved; /* how often something came to the program's end */
     bool full;      /* waits until the program has taken something */
     bool has_next;  /* a frame has been taken from the ring, and waits for room */
     bool refuses;   /* what was written past us waits for room on the bus */
