@@ -4,7 +4,8 @@
  * read in order; block_status says whose each is. Threads hold `busy` while they are in a ring; nobody who fills it waits for that.
  *
  * fork() leaves a ring to both: what has been filled is therefore kept in a page behind the blocks, which the program does not see. Who fills claims it with the
- * time; a claim of LOST_NS ago was its holder's last.
+ * time, anew for each block; a claim of LOST_NS ago was its holder's last. If he was only stopped, he looks whether it is still his before he writes anything more;
+ * until then frames wait in the socket's own ring.
  *
  * bus_slot.setting[PACKET_HELD] says that a block was given to the program and not returned, which makes the socket readable as a frame in its own ring does. */
 #include "sockets/packet_ring.h"
@@ -28,7 +29,7 @@
 #define PAGE          4096u
 #define SECOND_NS     1000000000u
 #define HARDWARE_TYPE 280 /* ARPHRD_CAN */
-#define LOST_NS       200000000u
+#define LOST_NS       1000000000u
 #define TRIES         1000 /* to get at a ring that others are in */
 
 #define ALIGN_TO(size, unit) (((size) + (unit)-1) / (unit) * (unit))
@@ -249,16 +250,24 @@ static uint32_t put(const struct mapped *ring, uint8_t *at, const struct ring_it
     return ALIGN_TO(bytes_at + item->size, 8u);
 }
 
+static bool has_claim(const struct mapped *ring, uint64_t claim_ns)
+{
+    return load_acquire(&ring->progress->claim_ns) == claim_ns;
+}
+
 /* From the socket's ring into one block, which is ours. Returns how many frames. */
-static uint32_t fill(const struct bus *bus, uint32_t slot, struct mapped *ring, uint32_t number)
+static uint32_t fill(const struct bus *bus, uint32_t slot, struct mapped *ring, uint32_t number,
+                     uint64_t claim_ns)
 {
     struct tpacket_hdr_v1 *head = head_of(ring, number);
     uint8_t *block = ring->base + (size_t)number * ring->block_size;
     struct tpacket3_hdr *before = NULL;
     uint32_t at = ring->first, count = 0;
     struct ring_item item;
+    uint64_t sequence;
 
-    while (ring->block_size - at >= FRAME_MOST + ring->reserve && ring_pop(bus, slot, &item)) {
+    while (ring->block_size - at >= FRAME_MOST + ring->reserve && ring_pop(bus, slot, &item) &&
+           has_claim(ring, claim_ns)) {
         struct tpacket3_hdr *frame = (struct tpacket3_hdr *)(block + at);
         if (before) before->tp_next_offset = (uint32_t)((uint8_t *)frame - (uint8_t *)before);
         at += put(ring, (uint8_t *)frame, &item);
@@ -266,30 +275,40 @@ static uint32_t fill(const struct bus *bus, uint32_t slot, struct mapped *ring, 
         head->ts_last_pkt = (struct tpacket_bd_ts){ frame->tp_sec, { frame->tp_nsec } };
         before = frame;
     }
-    if (!count) return 0;
+    sequence = load_relaxed(&ring->progress->sequence) + 1;
+    if (!count || !has_claim(ring, claim_ns)) return 0;
     ((struct tpacket_block_desc *)block)->version = TPACKET_V3;
     ((struct tpacket_block_desc *)block)->offset_to_priv = BLOCK_HEAD;
     head->num_pkts = count;
     head->offset_to_first_pkt = ring->first;
     head->blk_len = at;
-    head->seq_num = add_relaxed(&ring->progress->sequence, 1) + 1;
+    head->seq_num = sequence;
     __atomic_store_n(&head->block_status, TP_STATUS_USER | TP_STATUS_BLK_TMO, __ATOMIC_RELEASE);
+    store_relaxed(&ring->progress->sequence, sequence);
     return count;
 }
 
-static void turn(const struct bus *bus, uint32_t slot, struct mapped *ring)
+/* Returns the claim that it has in the end; 0: it has lost it. */
+static uint64_t turn(const struct bus *bus, uint32_t slot, struct mapped *ring, uint64_t claim_ns)
 {
     struct bus_slot *at = &bus->data->slot[slot];
-    uint32_t count, next = load_relaxed(&ring->progress->next), last = load_relaxed(&ring->progress->last);
+    struct progress *progress = ring->progress;
+    uint32_t count, next = load_relaxed(&progress->next), last = load_relaxed(&progress->last);
+    uint64_t now_ns;
 
-    while (status_of(ring, next) == TP_STATUS_KERNEL && (count = fill(bus, slot, ring, next))) {
+    while (status_of(ring, next) == TP_STATUS_KERNEL && (count = fill(bus, slot, ring, next, claim_ns))) {
         store_relaxed(&at->rx_frames, load_relaxed(&at->rx_frames) + count);
         last = next;
         next = (next + 1) % ring->blocks;
-        store_relaxed(&ring->progress->last, last);
-        store_relaxed(&ring->progress->next, next);
+        store_relaxed(&progress->last, last);
+        store_relaxed(&progress->next, next);
+        now_ns = clock_mono_ns();
+        if (!cas64(&progress->claim_ns, claim_ns, now_ns)) return 0;
+        claim_ns = now_ns;
     }
+    if (!has_claim(ring, claim_ns)) return 0;
     store_seq(&at->setting[PACKET_HELD], last < ring->blocks && status_of(ring, last) != TP_STATUS_KERNEL);
+    return claim_ns;
 }
 
 static void turn_alone(const struct bus *bus, uint32_t slot, struct mapped *ring)
@@ -298,8 +317,8 @@ static void turn_alone(const struct bus *bus, uint32_t slot, struct mapped *ring
 
     if (since_ns && now_ns - since_ns < LOST_NS) return;
     if (!cas64(&ring->progress->claim_ns, since_ns, now_ns)) return;
-    turn(bus, slot, ring);
-    cas64(&ring->progress->claim_ns, now_ns, 0);
+    now_ns = turn(bus, slot, ring, now_ns);
+    if (now_ns) cas64(&ring->progress->claim_ns, now_ns, 0);
 }
 
 void packet_ring_do_turn(const struct bus *bus, uint32_t slot)
