@@ -164,8 +164,13 @@ static bool looks_like_instance(const char *path)
     return !others && (ours <= 3 || access(file, F_OK) == 0); /* ".", "..", and `made` */
 }
 
-/* An instance that ends takes its lock away last: the second look finds nothing of it. */
-static bool is_instance(const char *path) { return looks_like_instance(path) || looks_like_instance(path); }
+/* An instance that ends takes its lock away last: a second look finds nothing of it. */
+static bool is_instance(const char *path)
+{
+    for (int looks = 0; looks < 2; looks++)
+        if (looks_like_instance(path)) return true;
+    return false;
+}
 
 int instance_enter(struct instance *instance, bool make)
 {
