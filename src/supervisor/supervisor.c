@@ -304,28 +304,47 @@ static void adopt(int fd, int came, int number, pid_t process)
     control_settle_end(sock, program_fd, process, number);
 }
 
-/* A program: who comes here does nothing else until it is answered. */
-static void entrance_ready(struct watch *watch, uint32_t events)
+/* A program that is on its way in: who comes here does nothing else until it is answered. */
+struct comer {
+    struct comer *unused; /* for watch_free() */
+    struct watch watch;
+};
+
+static void comer_ready(struct watch *watch, uint32_t events)
 {
-    static const struct timeval soon = { 1, 0 };
-    // cppcheck-suppress nullPointer ; this is libc's, which takes NULL
-    int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC), came;
+    int fd = watch->fd, came;
     union arrival arrival;
     struct ucred peer;
     ssize_t size = 0;
 
     (void)events;
-    if (fd < 0) return;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
     came = is_allowed(fd, &peer) ? receive_arrival(fd, &arrival, &size) : -1;
     if (came >= 0 && size == sizeof(arrival.number))
         adopt(fd, came, arrival.number, peer.pid);
-    else if (came >= 0 && size == sizeof(arrival.range) && is_listener(came) &&
+    else if (came >= 0 && size == sizeof(arrival.range) &&
+             arrival.range.inherited_count <= FILTER_INHERITED_MAX && is_listener(came) &&
              add_listener(came, &arrival.range))
         send(fd, "", 1, MSG_NOSIGNAL);
     else if (came >= 0)
         close(came);
+    watch_end(watch);
     close(fd);
+    watch_free(watch_owner(watch, struct comer, watch));
+}
+
+static void entrance_ready(struct watch *watch, uint32_t events)
+{
+    // cppcheck-suppress nullPointer ; this is libc's, which takes NULL
+    int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct comer *comer = fd < 0 ? NULL : calloc(1, sizeof(*comer));
+
+    (void)events;
+    if (comer) {
+        comer->watch = (struct watch){ .fd = fd, .ready = comer_ready };
+        if (watch_for(&comer->watch, EPOLLIN) == 0) return;
+    }
+    free(comer);
+    if (fd >= 0) close(fd);
 }
 
 int supervisor_open(const char *dir, char *path, size_t size)
