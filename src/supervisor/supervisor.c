@@ -337,8 +337,14 @@ static void entrance_ready(struct watch *watch, uint32_t events)
     // cppcheck-suppress nullPointer ; this is libc's, which takes NULL
     int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct comer *comer = fd < 0 ? NULL : calloc(1, sizeof(*comer));
+    struct timespec nap = { 0, NAP_NS };
 
     (void)events;
+    if (fd < 0) { /* no descriptor left: they stay in the queue, and epoll would tell of them at once */
+        pthread_mutex_unlock(&lock);
+        nanosleep(&nap, NULL);
+        pthread_mutex_lock(&lock);
+    }
     if (comer) {
         comer->watch = (struct watch){ .fd = fd, .ready = comer_ready };
         if (watch_for(&comer->watch, EPOLLIN) == 0) return;
