@@ -68,7 +68,8 @@ def door(path, what="listener"):
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         sock.connect(path)
-        socket.send_fds(sock, [struct.pack("=4i", 900, 910, 920, 930)], [listener() if what == "listener" else os.eventfd(0)])
+        numbers = struct.pack("=14i", 890, 900, 910, 920, 930, *[0] * 9)  # struct filter_range
+        socket.send_fds(sock, [numbers], [listener() if what == "listener" else os.eventfd(0)])
         print("taken" if sock.recv(1) else "refused")
     except OSError as error:
         print("refused" if error.errno in (errno.EPIPE, errno.ECONNRESET) else errno.errorcode[error.errno])
