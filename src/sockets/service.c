@@ -1,6 +1,7 @@
 /* sockets/service.c - the program's side of service.h: opening, asking, receiving. Keeps no state; only raw system calls, as ctl.c. */
 #include "sockets/service.h"
 #include "base/clock.h"
+#include "base/passing.h"
 #include "base/sys.h"
 #include "bus/mqueue.h"
 #include "bus/ring.h"
@@ -78,18 +79,10 @@ static int send_request(int fd, const struct service_request *request, int passe
     struct iovec iov[2] = { { (void *)(uintptr_t)request, sizeof(*request) },
                             { (void *)(uintptr_t)ballast,
                               request->op == SERVICE_SEND ? sizeof(ballast) : 0 } };
-    union {
-        struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
-    struct msghdr msg = {
-        .msg_iov = iov, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int))
-    };
     long sent;
 
-    memcpy(CMSG_DATA(&control.head), &passed_fd, sizeof(passed_fd));
     do
-        sent = sys_call(SYS_sendmsg, fd, &msg, MSG_NOSIGNAL);
+        sent = passing_send(fd, iov, 2, passed_fd);
     while (sent == -EINTR || (sent == -EAGAIN && request->op != SERVICE_SEND && waits_for_room(fd)));
     return sent < 0 ? as_reset(sent) : 0;
 }

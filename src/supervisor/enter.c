@@ -1,5 +1,6 @@
 /* supervisor/enter.c - installs the filter and hands its listener over. Only async-signal-safe calls: this is also the child of a fork. */
 #include "supervisor/enter.h"
+#include "base/passing.h"
 #include "base/sys.h"
 #include "supervisor/filter.h"
 #include "supervisor/supervisor.h"
@@ -55,20 +56,10 @@ static int reach(const char *path)
 
 static int hand_over(int fd, int listener, const struct filter_range *range)
 {
-    struct iovec iov = { (void *)(uintptr_t)range, sizeof(*range) };
-    union {
-        struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
-    struct msghdr msg = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int))
-    };
+    const struct iovec iov = { (void *)(uintptr_t)range, sizeof(*range) };
     char answer;
-    long error;
+    long error = passing_send(fd, &iov, 1, listener);
 
-    memcpy(CMSG_DATA(&control.head), &listener, sizeof(listener));
-    /* not libc's: on i386 that may be socketcall(2), which is trapped already, and by nobody served yet */
-    error = sys_call(SYS_sendmsg, fd, &msg, MSG_NOSIGNAL);
     if (error < 0) return (int)error;
     return read(fd, &answer, 1) == 1 ? 0 : -ECONNREFUSED;
 }
@@ -108,22 +99,12 @@ static int install(int fd, const struct filter_range *range, bool *exact)
 /* A descriptor of the same process that is to be exchanged for one that the supervisor serves: that, or -1. */
 static int exchange(const char *path, int number)
 {
-    struct iovec iov = { &number, sizeof(number) };
-    union {
-        struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
-    struct msghdr msg = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int))
-    };
+    const struct iovec iov = { &number, sizeof(number) };
     int fd = reach(path), result = -1;
+    char answer;
 
-    memcpy(CMSG_DATA(&control.head), &number, sizeof(number));
-    if (fd >= 0 && sendmsg(fd, &msg, MSG_NOSIGNAL) >= 0) {
-        msg.msg_controllen = sizeof(control);
-        if (recvmsg(fd, &msg, MSG_CMSG_CLOEXEC) > 0 && msg.msg_controllen >= CMSG_LEN(sizeof(int)))
-            memcpy(&result, CMSG_DATA(&control.head), sizeof(result));
-    }
+    if (fd >= 0 && passing_send(fd, &iov, 1, number) >= 0)
+        passing_receive(fd, &answer, sizeof(answer), &result);
     if (fd >= 0) close(fd);
     return result;
 }

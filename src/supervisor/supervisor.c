@@ -6,6 +6,7 @@
 /* prefix: supervisor_ door_ */
 #include "supervisor/supervisor.h"
 #include "base/clock.h"
+#include "base/passing.h"
 #include "sockets/door.h"
 #include "sockets/process.h"
 #include "supervisor/guard.h"
@@ -237,26 +238,6 @@ union arrival {
     int number;
 };
 
-/* The descriptor that came with it, or -1. *size: of what came. */
-static int receive_arrival(int fd, union arrival *out, ssize_t *size)
-{
-    struct iovec iov = { out, sizeof(*out) };
-    union {
-        struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct msghdr msg = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-    };
-    int came;
-
-    *size = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-    if (*size < 0 || msg.msg_controllen < CMSG_LEN(sizeof(int)) || control.head.cmsg_type != SCM_RIGHTS)
-        return -1;
-    memcpy(&came, CMSG_DATA(&control.head), sizeof(came));
-    return came;
-}
-
 /* Other descriptors would never say that nobody is left behind them. */
 static bool is_listener(int fd)
 {
@@ -275,17 +256,9 @@ static bool is_allowed(int fd, struct ucred *peer)
 
 static void answer_with(int fd, int passed_fd)
 {
-    struct iovec iov = { (void *)(uintptr_t) "", 1 };
-    union {
-        struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
-    struct msghdr msg = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int))
-    };
+    const struct iovec iov = { (void *)(uintptr_t) "", 1 };
 
-    memcpy(CMSG_DATA(&control.head), &passed_fd, sizeof(passed_fd));
-    if (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0) sock_look_soon();
+    if (passing_send(fd, &iov, 1, passed_fd) < 0) sock_look_soon();
 }
 
 static void adopt(int fd, int came, int number, pid_t process)
@@ -312,13 +285,13 @@ struct comer {
 
 static void comer_ready(struct watch *watch, uint32_t events)
 {
-    int fd = watch->fd, came;
+    int fd = watch->fd, came = -1;
     union arrival arrival;
     struct ucred peer;
-    ssize_t size = 0;
+    long size = 0;
 
     (void)events;
-    came = is_allowed(fd, &peer) ? receive_arrival(fd, &arrival, &size) : -1;
+    if (is_allowed(fd, &peer)) size = passing_receive(fd, &arrival, sizeof(arrival), &came);
     if (came >= 0 && size == sizeof(arrival.number))
         adopt(fd, came, arrival.number, peer.pid);
     else if (came >= 0 && size == sizeof(arrival.range) &&
